@@ -1,0 +1,79 @@
+/**
+ * What the instances of the heart (searches, answers) share: who we are, whom we know, chance, and
+ * the list of effects under construction. Made once by `Peer`; never leaves the heart.
+ */
+import type { BoundedMap, Counters } from '../base/bounded.js';
+import type { Random } from '../base/random.js';
+import type { InstantMs } from '../base/time.js';
+import type { Effect } from './effect.js';
+import type { Hints } from './hints.js';
+import type { Members } from './members.js';
+import type { Copy } from './message.js';
+import type { RoundTrip, Sha256 } from './timing.js';
+
+export type Profile = 'adaptive' | 'classic';
+
+/** What a request asks the local list of aliased copies (§3.1). */
+export interface CopyQuery {
+  readonly href: string;
+  readonly variant: string;
+  readonly stale: boolean;
+  readonly ageMaxMs: number | undefined;
+}
+
+/** A download of ours that is still in progress (§3.4). */
+export interface OwnDownload {
+  readonly receivedBytes: number;
+  readonly totalBytes: number | undefined;
+  readonly bytesPerSecond: number;
+}
+
+/** The local list of aliased copies; passed in, since the store owns it. */
+export interface Copies {
+  find(query: CopyQuery): Copy | undefined;
+  downloading(query: CopyQuery): OwnDownload | undefined;
+}
+
+/** What is fixed for the life of a node's heart. */
+export interface PeerOptions {
+  readonly kid: string;
+  readonly boot: string;
+  readonly profile: Profile;
+  readonly client: boolean;
+  readonly server: boolean;
+  /** Whether this node may use the Internet. */
+  readonly internet: boolean;
+  /** Whether a holder broadcasts its response instead of sending it to the requester (§3.3). */
+  readonly broadcastResponses: boolean;
+  readonly roundTripInitialMs: number;
+  /** False for a group of one: nothing is ever sent. */
+  readonly peering: boolean;
+  readonly copies: Copies;
+  readonly random: Random;
+  readonly sha256: Sha256;
+}
+
+export interface Context {
+  readonly options: PeerOptions;
+  readonly members: Members;
+  readonly hints: Hints;
+  readonly roundTrip: RoundTrip;
+  /** Nodes (by name) that are not asked until the instant given. */
+  readonly bans: BoundedMap<string, InstantMs>;
+  readonly counters: Counters;
+  emit(effect: Effect): void;
+}
+
+/** Whether `name` is banned at `now`. */
+export function isBanned(context: Context, name: string, now: InstantMs): boolean {
+  const until = context.bans.get(name);
+  return until !== undefined && until > now;
+}
+
+/** A 128-bit number in base64url (22 characters). */
+export function drawNonce(random: Random): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  let nonce = '';
+  for (let i = 0; i < 21; i += 1) nonce += alphabet.charAt(random.uint32() >>> 26);
+  return nonce + 'AQgw'.charAt(random.uint32() >>> 30);
+}

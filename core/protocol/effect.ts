@@ -1,0 +1,64 @@
+/**
+ * What the heart wants done. Effects are data: the shell performs them, the simulated world
+ * imitates them, each with one exhaustive switch.
+ *
+ * Order contract: perform the effects of one call in the order of the list. Nothing in the list
+ * waits for the result of an earlier effect; results come back by further calls (`retrieved`).
+ */
+import type { Address, Copy, Message } from './message.js';
+
+/** A peer that offers a copy. */
+export interface PeerSource {
+  readonly kind: 'peer';
+  readonly kid: string;
+  readonly name: string;
+  readonly address: Address;
+  readonly port: number;
+  readonly copy: Copy;
+}
+
+/** The Internet. */
+export interface OriginSource {
+  readonly kind: 'origin';
+  /** Why no peer serves it. */
+  readonly reason: OriginReason;
+}
+
+export type Source = PeerSource | OriginSource;
+
+/** Why a want is sent to the Internet; shown to the admin. */
+export type OriginReason =
+  | 'alone'
+  | 'nobody-answered'
+  | 'all-said-none'
+  | 'sources-failed'
+  | 'role-server'
+  | 'too-many-searches';
+
+export type Effect =
+  | { readonly kind: 'broadcast'; readonly message: Message }
+  | {
+      readonly kind: 'send';
+      readonly to: Address;
+      /** Whether the packet should carry our certificate, the receiver may not have it (§2.6). */
+      readonly introduce: boolean;
+      readonly message: Message;
+    }
+  /** Get the wanted bytes from this source; answer with `Peer.retrieved`. */
+  | { readonly kind: 'retrieve'; readonly want: number; readonly source: Source }
+  /** The want is over: its bytes arrived, or every source failed. */
+  | { readonly kind: 'settle'; readonly want: number; readonly ok: boolean }
+  /** Something worth a line in the record (bounded by the shell). */
+  | {
+      readonly kind: 'note';
+      readonly event: string;
+      readonly fields: Readonly<Record<string, string | number>>;
+    }
+  /** An application's packet for a plugin of this node. */
+  | {
+      readonly kind: 'deliver';
+      readonly service: string;
+      readonly from: string;
+      readonly name: string;
+      readonly values: Readonly<Record<string, string>>;
+    };

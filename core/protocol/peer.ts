@@ -1,0 +1,304 @@
+/**
+ * The heart of a node: messages, wake-ups, wants and results go in with the time; effects come
+ * out. Synchronous and pure: no socket, no clock, no timer, no chance of its own, so that the very
+ * same code runs on ten thousand simulated nodes. PROTOCOL §2.6, §3, §4.
+ *
+ * Invariants: after every call `wakeAt` is the earliest moment at which `wake` has something to
+ * do; a server-only node never asks, a client-only node never answers; in a group of one nothing
+ * is ever sent.
+ */
+import { BoundedMap, Counters } from '../base/bounded.js';
+import type { InstantMs } from '../base/time.js';
+import { Answer } from './answer.js';
+import type { Context, PeerOptions } from './context.js';
+import type { Effect, PeerSource } from './effect.js';
+import { Hints } from './hints.js';
+import {
+  ANSWERS_MAX,
+  BAN_MS,
+  BANS_MAX,
+  BEACON_JITTER,
+  DEADLINE_SLACK_MS,
+  FAILURE_PAUSE_MS,
+  ID_MAX,
+  PEERS_ASSUMED,
+  SEARCHES_MAX,
+  WELCOMES_MAX,
+} from './limits.js';
+import { type Member, Members } from './members.js';
+import type { EndRequest, Hello, Progress, Received, Request, Sender } from './message.js';
+import { Search, type Want } from './search.js';
+import { RoundTrip, responseWindowMs } from './timing.js';
+
+/** How a retrieval ended: `lied` bans the source, `failed` pauses it (§4.6). */
+export type RetrievalResult = 'ok' | 'failed' | 'lied' | 'unsuitable';
+
+export class Peer {
+  readonly members = new Members();
+  readonly counters = new Counters();
+  private readonly hints = new Hints();
+  private readonly roundTrip: RoundTrip;
+  private readonly bans = new BoundedMap<string, InstantMs>(BANS_MAX);
+  private readonly searches = new Map<number, Search>();
+  private readonly answers = new BoundedMap<string, Answer>(ANSWERS_MAX);
+  private readonly welcomes = new BoundedMap<string, InstantMs>(WELCOMES_MAX * 8);
+  private readonly options: PeerOptions;
+  private readonly context: Context;
+  private effects: Effect[] = [];
+  private nextId: number;
+  private countedAt: InstantMs = 0;
+  private beaconAt: InstantMs | undefined;
+  private earliest: InstantMs | undefined;
+
+  constructor(options: PeerOptions) {
+    this.options = options;
+    this.nextId = options.random.uint32() & ID_MAX;
+    this.roundTrip = new RoundTrip(options.roundTripInitialMs);
+    const { members, hints, roundTrip, bans, counters } = this;
+    this.context = {
+      options,
+      members,
+      hints,
+      roundTrip,
+      bans,
+      counters,
+      emit: (effect) => this.effects.push(effect),
+    };
+  }
+
+  /** When `wake` is to be called next; `undefined` if nothing is pending. */
+  get wakeAt(): InstantMs | undefined {
+    return this.earliest;
+  }
+
+  /** The measured round trip R in milliseconds (§4.4). */
+  get roundTripMs(): number {
+    return this.roundTrip.estimateMs;
+  }
+
+  /** Names of banned nodes with the instant at which the ban ends. */
+  get banned(): ReadonlyArray<readonly [name: string, until: InstantMs]> {
+    return [...this.bans];
+  }
+
+  /** Says hello and begins to count (§2.6, §4.3). */
+  start(now: InstantMs): Effect[] {
+    if (!this.options.peering) {
+      this.members.counted = true;
+      return this.take();
+    }
+    this.countedAt =
+      now + responseWindowMs(this.roundTrip.estimateMs, PEERS_ASSUMED) + DEADLINE_SLACK_MS;
+    this.sayHello(now, true);
+    return this.take();
+  }
+
+  /** Says bye; the node must not be used afterwards. */
+  stop(_now: InstantMs): Effect[] {
+    if (this.options.peering) this.effects.push({ kind: 'broadcast', message: { type: 'bye' } });
+    this.beaconAt = undefined;
+    this.answers.clear();
+    return this.take();
+  }
+
+  /** A verified message came in. */
+  receive(now: InstantMs, { from, message }: Received): Effect[] {
+    if (from.kid === this.options.kid || !this.options.peering) return this.take();
+    if (message.type === 'bye') {
+      this.members.remove(from.kid);
+      return this.take();
+    }
+    const { isNew } = this.members.heard(now, from, message.type === 'hello' ? message : undefined);
+    switch (message.type) {
+      case 'hello':
+        this.heardHello(now, from, message, isNew);
+        break;
+      case 'request':
+        this.heardRequest(now, from, message);
+        break;
+      case 'response':
+        if (message.to === this.options.kid)
+          this.searches.get(message.id)?.responded(now, from, message);
+        break;
+      case 'end-request':
+        this.heardEnd(now, from, message);
+        break;
+      case 'progress':
+        this.heardProgress(from, message);
+        break;
+      case 'custom': {
+        const { service, name, values } = message;
+        this.effects.push({ kind: 'deliver', service, from: from.name, name, values });
+        break;
+      }
+    }
+    return this.take();
+  }
+
+  /** Time has come to `wakeAt` (calling earlier is harmless). */
+  wake(now: InstantMs): Effect[] {
+    if (!this.members.counted && this.options.peering && now >= this.countedAt) {
+      this.members.counted = true;
+    }
+    for (const search of [...this.searches.values()]) search.wake(now);
+    for (const [key, answer] of [...this.answers]) {
+      if (!answer.wake(now)) this.answers.delete(key);
+    }
+    for (const [kid, at] of [...this.welcomes]) {
+      if (now >= at) this.welcome(kid);
+    }
+    if (this.beaconAt !== undefined && now >= this.beaconAt) {
+      this.members.expire(now);
+      this.sayHello(now, false);
+    }
+    return this.take();
+  }
+
+  /** Somebody on this node needs a URL that the own store does not have fresh (§4.1). */
+  want(now: InstantMs, want: Want): { readonly id: number; readonly effects: Effect[] } {
+    const id = this.nextId;
+    this.nextId = (this.nextId + 1) & ID_MAX;
+    if (this.searches.size >= SEARCHES_MAX || this.searches.has(id)) {
+      const source = { kind: 'origin', reason: 'too-many-searches' } as const;
+      this.effects.push({ kind: 'retrieve', want: id, source });
+      return { id, effects: this.take() };
+    }
+    const search = new Search(this.context, id, want);
+    this.searches.set(id, search);
+    search.start(now, this.countedAt);
+    return { id, effects: this.take() };
+  }
+
+  /** The outcome of the outstanding `retrieve` of a want. */
+  retrieved(now: InstantMs, id: number, result: RetrievalResult, source?: PeerSource): Effect[] {
+    if (source !== undefined && (result === 'lied' || result === 'failed')) {
+      this.bans.set(source.name, now + (result === 'lied' ? BAN_MS : FAILURE_PAUSE_MS));
+      this.counters.add(result === 'lied' ? 'sources-banned' : 'sources-paused');
+    }
+    const search = this.searches.get(id);
+    if (search === undefined) this.effects.push({ kind: 'settle', want: id, ok: result === 'ok' });
+    else search.retrieved(now, result === 'ok');
+    return this.take();
+  }
+
+  /** Nobody on this node needs it any more. */
+  cancel(_now: InstantMs, id: number): Effect[] {
+    this.searches.get(id)?.cancel();
+    return this.take();
+  }
+
+  /** A plugin's own packet to its counterparts, or to one node (§2.2). */
+  custom(
+    service: string,
+    name: string,
+    values: Readonly<Record<string, string>>,
+    to?: string,
+  ): Effect[] {
+    if (!this.options.peering) return this.take();
+    const message = { type: 'custom', service, name, values } as const;
+    if (to === undefined) this.effects.push({ kind: 'broadcast', message });
+    else {
+      const member = this.members.get(to);
+      if (member === undefined) return this.take();
+      const introduce = !member.acquainted;
+      this.effects.push({
+        kind: 'send',
+        to: member.address,
+        introduce,
+        message: { ...message, to },
+      });
+    }
+    return this.take();
+  }
+
+  private heardRequest(now: InstantMs, from: Sender, request: Request): void {
+    const { server, kid, copies } = this.options;
+    if (request.to !== undefined && request.to !== kid) return;
+    if (request.to === undefined) this.hints.add(request.href, from.kid);
+    if (!server) return;
+    const key = `${from.kid}|${from.boot}|${request.id}`;
+    if (request.to === undefined && this.answers.has(key)) return;
+    const { href, variant, stale, ageMaxMs } = request;
+    const query = { href, variant, stale, ageMaxMs };
+    const copy = request.cachedOnly ? copies.find(query) : undefined;
+    if (copy !== undefined) {
+      this.answers.set(key, new Answer(this.context, now, from, request, copy));
+      return;
+    }
+    this.answerWithoutCopy(from, request);
+  }
+
+  /** §3.1 "none" to a directed request; §3.4 "downloading" to anybody. */
+  private answerWithoutCopy(from: Sender, request: Request): void {
+    const { href, variant, stale, ageMaxMs, service, id, nonce } = request;
+    const own = this.options.copies.downloading({ href, variant, stale, ageMaxMs });
+    const introduce = !(this.members.get(from.kid)?.acquainted ?? false);
+    const to = from.kid;
+    if (own !== undefined) {
+      const { receivedBytes, totalBytes, bytesPerSecond } = own;
+      const total = totalBytes === undefined ? {} : { totalBytes };
+      const known = { href, receivedBytes, bytesPerSecond, ...total };
+      const message = { type: 'progress', service, id, nonce, to, ...known } as const;
+      this.effects.push({ kind: 'send', to: from.address, introduce, message });
+    } else if (request.to !== undefined) {
+      const message = { type: 'response', service, id, waitedMs: 0, nonce, to } as const;
+      this.effects.push({ kind: 'send', to: from.address, introduce, message });
+    }
+  }
+
+  private heardEnd(now: InstantMs, from: Sender, end: EndRequest): void {
+    this.answers.get(`${from.kid}|${from.boot}|${end.id}`)?.ended(now, end.source);
+  }
+
+  private heardProgress(from: Sender, progress: Progress): void {
+    this.hints.add(progress.href, from.kid);
+    if (progress.to === this.options.kid) this.searches.get(progress.id)?.progressed(from.kid);
+  }
+
+  private heardHello(now: InstantMs, from: Sender, hello: Hello, isNew: boolean): void {
+    if (hello.to === this.options.kid) this.members.acquainted(from.kid);
+    if (!hello.starting || hello.to !== undefined || !isNew) return;
+    const chance = WELCOMES_MAX / Math.max(1, this.members.size);
+    if (this.options.random.fraction() >= chance) return;
+    const windowMs = responseWindowMs(this.roundTrip.estimateMs, this.members.peers);
+    this.welcomes.set(from.kid, now + this.options.random.fraction() * windowMs);
+  }
+
+  private welcome(kid: string): void {
+    this.welcomes.delete(kid);
+    const member: Member | undefined = this.members.get(kid);
+    if (member === undefined) return;
+    const message = { ...this.hello(false), to: kid };
+    this.effects.push({ kind: 'send', to: member.address, introduce: true, message });
+  }
+
+  private sayHello(now: InstantMs, starting: boolean): void {
+    this.effects.push({ kind: 'broadcast', message: this.hello(starting) });
+    const spread = 1 + BEACON_JITTER * (2 * this.options.random.fraction() - 1);
+    this.beaconAt = now + this.members.beaconIntervalMs() * spread;
+  }
+
+  private hello(starting: boolean): Hello {
+    const { client, server, internet } = this.options;
+    return { type: 'hello', client, server, internet, starting, peers: this.members.size };
+  }
+
+  /** Hands out the effects, drops what is finished, and finds the next wake-up. */
+  private take(): Effect[] {
+    const effects = this.effects;
+    this.effects = [];
+    let earliest = this.beaconAt;
+    const consider = (at: InstantMs | undefined) => {
+      if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
+    };
+    if (!this.members.counted && this.beaconAt !== undefined) consider(this.countedAt);
+    for (const [id, search] of this.searches) {
+      if (search.settled) this.searches.delete(id);
+      else consider(search.wakeAt);
+    }
+    for (const answer of this.answers.values()) consider(answer.wakeAt);
+    for (const at of this.welcomes.values()) consider(at);
+    this.earliest = earliest;
+    return effects;
+  }
+}

@@ -1,0 +1,292 @@
+/**
+ * The client's side of one want (§4): one instance per request, any number at once.
+ *
+ *   counting ─► asking candidates ─► broadcast round ─► origin
+ *                      └───────┬───────────┘    ▲         │
+ *                              ▼                │         │
+ *                          retrieving ──(source failed)   ▼
+ *                              └────────────────────► settled
+ *
+ * Invariants: exactly one `retrieve` is outstanding at a time and exactly one `settle` ends the
+ * search; a source that failed is not used again by this search; the deadline of the broadcast
+ * round is never moved by what is heard.
+ */
+import type { InstantMs } from '../base/time.js';
+import { type Context, drawNonce, isBanned } from './context.js';
+import type { OriginReason, PeerSource } from './effect.js';
+import {
+  CANDIDATES_MAX,
+  CLASSIC_DEADLINE_MS,
+  CLASSIC_WINDOW_MS,
+  END_REPEAT_MS,
+  REQUEST_REPEATS_MS,
+  SPARE_SOURCES_MAX,
+} from './limits.js';
+import type { DelayRule, Request, Response, Sender } from './message.js';
+import { deadlineMs, directedWaitMs, holderKey, responseWindowMs } from './timing.js';
+
+/** A URL that somebody on this node needs. */
+export interface Want {
+  readonly service: string;
+  readonly href: string;
+  readonly variant: string;
+  readonly stale: boolean;
+  readonly ageMaxMs?: number;
+}
+
+type State = 'counting' | 'directed' | 'broadcast' | 'retrieving' | 'origin' | 'settled';
+
+export class Search {
+  readonly id: number;
+  readonly want: Want;
+  private readonly context: Context;
+  private readonly nonce: string;
+  private state: State = 'counting';
+  private candidates: string[] = [];
+  private asked: string | undefined;
+  private askedAt: InstantMs = 0;
+  private explicitNone = false;
+  private broadcastAt: InstantMs | undefined;
+  private deadlineAt: InstantMs = 0;
+  private repeats: number[] = [];
+  private chosen: PeerSource | undefined;
+  private spares: PeerSource[] = [];
+  private readonly failed = new Set<string>();
+  private endSaidAt: InstantMs | undefined;
+  wakeAt: InstantMs | undefined;
+
+  constructor(context: Context, id: number, want: Want) {
+    this.context = context;
+    this.id = id;
+    this.want = want;
+    this.nonce = drawNonce(context.options.random);
+  }
+
+  get settled(): boolean {
+    return this.state === 'settled';
+  }
+
+  /** Begins, or waits for the opening count (§4.3). */
+  start(now: InstantMs, countedAt: InstantMs): void {
+    if (!this.context.options.client) return this.goToOrigin('role-server');
+    if (!this.context.members.counted && now < countedAt) {
+      this.wakeAt = countedAt;
+      return;
+    }
+    if (this.context.members.size === 0) return this.goToOrigin('alone');
+    if (this.context.options.profile === 'classic') return this.broadcast(now);
+    this.candidates = this.orderCandidates(now);
+    this.askNext(now);
+  }
+
+  wake(now: InstantMs): void {
+    if (this.wakeAt === undefined || now < this.wakeAt) return;
+    if (this.state === 'counting') this.start(now, now);
+    else if (this.state === 'directed') this.askNext(now);
+    else if (this.state === 'broadcast') this.tickBroadcast(now);
+  }
+
+  /** "I have", or "none" (§4.5). */
+  responded(now: InstantMs, from: Sender, response: Response): void {
+    if (response.nonce !== this.nonce || this.state === 'settled') return;
+    this.measure(now, from, response);
+    if (response.copy === undefined) return this.saidNone(now, from.kid);
+    if (this.failed.has(from.name) || isBanned(this.context, from.name, now)) return;
+    const source: PeerSource = {
+      kind: 'peer',
+      kid: from.kid,
+      name: from.name,
+      address: from.address,
+      port: from.port,
+      copy: response.copy,
+    };
+    this.context.hints.add(this.want.href, from.kid);
+    if (this.state === 'directed' || this.state === 'broadcast') return this.take(now, source);
+    this.keepSpare(source);
+    this.repeatEnd(now);
+  }
+
+  /** A peer says that it is downloading it: it will hold it soon (§3.4). */
+  progressed(kid: string): void {
+    this.context.hints.add(this.want.href, kid);
+  }
+
+  /** The shell's report on the outstanding `retrieve`. */
+  retrieved(now: InstantMs, ok: boolean): void {
+    if (this.state !== 'retrieving' && this.state !== 'origin') return;
+    if (ok || this.state === 'origin') return this.settle(ok);
+    if (this.chosen !== undefined) {
+      this.failed.add(this.chosen.name);
+      this.context.hints.remove(this.want.href, this.chosen.kid);
+    }
+    const spare = this.spares.shift();
+    if (spare !== undefined) return this.take(now, spare);
+    if (this.broadcastAt === undefined && this.context.members.size > 0) return this.broadcast(now);
+    this.goToOrigin('sources-failed');
+  }
+
+  /** Nobody needs it any more. */
+  cancel(): void {
+    if (this.broadcastAt !== undefined && this.endSaidAt === undefined) this.sayEnd(undefined);
+    this.state = 'settled';
+    this.wakeAt = undefined;
+  }
+
+  /** Live holders by hint, ordered by hash so that the load of one object spreads (§4.2). */
+  private orderCandidates(now: InstantMs): string[] {
+    const { kid, boot, sha256 } = this.context.options;
+    const rank = (holder: string) => {
+      const hash = sha256(holderKey(kid, boot, this.id, holder));
+      return String.fromCharCode(...hash.subarray(0, 8));
+    };
+    const live = this.context.hints.get(this.want.href).filter((holder) => {
+      const member = this.context.members.get(holder);
+      return member?.server === true && !isBanned(this.context, member.name, now);
+    });
+    return live
+      .map((holder) => ({ holder, rank: rank(holder) }))
+      .sort((a, b) => (a.rank < b.rank ? -1 : 1))
+      .slice(0, CANDIDATES_MAX)
+      .map(({ holder }) => holder);
+  }
+
+  private askNext(now: InstantMs): void {
+    const kid = this.candidates.shift();
+    if (kid === undefined) {
+      this.asked = undefined;
+      return this.broadcast(now);
+    }
+    const member = this.context.members.get(kid);
+    if (member === undefined) return this.askNext(now);
+    this.state = 'directed';
+    this.asked = kid;
+    this.askedAt = now;
+    this.wakeAt = now + directedWaitMs(this.context.roundTrip.cautiousMs);
+    const message = this.request({ distribution: 'exponential', windowMs: 0, peers: 1 }, kid);
+    this.context.counters.add('requests-directed');
+    const introduce = !member.acquainted;
+    this.context.emit({ kind: 'send', to: member.address, introduce, message });
+  }
+
+  private saidNone(now: InstantMs, kid: string): void {
+    this.context.hints.remove(this.want.href, kid);
+    if (this.state !== 'directed' || this.asked !== kid) return;
+    this.explicitNone = true;
+    this.askNext(now);
+  }
+
+  private broadcast(now: InstantMs): void {
+    const { roundTrip, members, options } = this.context;
+    const classic = options.profile === 'classic';
+    const windowMs = classic
+      ? CLASSIC_WINDOW_MS
+      : responseWindowMs(roundTrip.estimateMs, members.peers);
+    const waitMs = classic ? CLASSIC_DEADLINE_MS : deadlineMs(windowMs, roundTrip.cautiousMs);
+    this.state = 'broadcast';
+    this.broadcastAt = now;
+    this.askedAt = now;
+    this.deadlineAt = now + waitMs;
+    this.repeats = classic ? [] : REQUEST_REPEATS_MS.map((ageMs) => now + ageMs);
+    this.context.counters.add('requests-broadcast');
+    this.sayRequest(windowMs);
+  }
+
+  private sayRequest(windowMs: number): void {
+    const rule: DelayRule = {
+      distribution: this.context.options.profile === 'classic' ? 'uniform' : 'exponential',
+      windowMs: Math.round(windowMs * 1000) / 1000,
+      peers: this.context.members.peers,
+    };
+    this.context.emit({ kind: 'broadcast', message: this.request(rule) });
+    this.wakeAt = Math.min(this.deadlineAt, this.repeats[0] ?? this.deadlineAt);
+  }
+
+  private tickBroadcast(now: InstantMs): void {
+    if (now >= this.deadlineAt) {
+      const reason = this.explicitNone ? 'all-said-none' : 'nobody-answered';
+      return this.goToOrigin(reason);
+    }
+    this.repeats.shift();
+    const { roundTrip, members } = this.context;
+    this.sayRequest(responseWindowMs(roundTrip.estimateMs, members.peers));
+  }
+
+  private take(now: InstantMs, source: PeerSource): void {
+    const first = this.state === 'broadcast';
+    this.state = 'retrieving';
+    this.chosen = source;
+    this.wakeAt = undefined;
+    if (first) {
+      this.sayEnd(source.kid);
+      this.endSaidAt = now;
+    }
+    this.context.emit({ kind: 'retrieve', want: this.id, source });
+  }
+
+  private keepSpare(source: PeerSource): void {
+    const known = this.spares.some((spare) => spare.kid === source.kid);
+    if (known || source.kid === this.chosen?.kid || this.spares.length >= SPARE_SOURCES_MAX) return;
+    this.spares.push(source);
+  }
+
+  /** A further response shows that "I found" was missed by somebody (§4.4). */
+  private repeatEnd(now: InstantMs): void {
+    if (this.endSaidAt === undefined || now - this.endSaidAt < END_REPEAT_MS) return;
+    if (this.context.options.profile === 'classic') return;
+    this.sayEnd(this.chosen?.kid);
+    this.endSaidAt = now;
+  }
+
+  private sayEnd(source: string | undefined): void {
+    const { service } = this.want;
+    this.context.emit({
+      kind: 'broadcast',
+      message: {
+        type: 'end-request',
+        service,
+        id: this.id,
+        ...(source === undefined ? {} : { source }),
+      },
+    });
+  }
+
+  private goToOrigin(reason: OriginReason): void {
+    this.state = 'origin';
+    this.chosen = undefined;
+    this.wakeAt = undefined;
+    this.context.counters.add(`origin-${reason}`);
+    this.context.emit({ kind: 'retrieve', want: this.id, source: { kind: 'origin', reason } });
+  }
+
+  private settle(ok: boolean): void {
+    this.state = 'settled';
+    this.wakeAt = undefined;
+    this.context.emit({ kind: 'settle', want: this.id, ok });
+  }
+
+  /** Round trip = time until the answer came, less what the responder waited on purpose. */
+  private measure(now: InstantMs, from: Sender, response: Response): void {
+    const directed = this.asked === from.kid;
+    if (!directed && this.broadcastAt === undefined) return;
+    this.context.roundTrip.sample(now - this.askedAt - response.waitedMs);
+    this.context.members.acquainted(from.kid);
+  }
+
+  private request(delay: DelayRule, to?: string): Request {
+    const { service, href, variant, stale, ageMaxMs } = this.want;
+    return {
+      type: 'request',
+      service,
+      id: this.id,
+      href,
+      variant,
+      cachedOnly: true,
+      stale,
+      ...(ageMaxMs === undefined ? {} : { ageMaxMs }),
+      internet: this.context.options.internet,
+      delay,
+      nonce: this.nonce,
+      ...(to === undefined ? {} : { to }),
+    };
+  }
+}

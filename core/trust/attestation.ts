@@ -1,0 +1,141 @@
+/**
+ * Provenance (PROTOCOL §7): the node that fetched a resource from its origin signs what it got.
+ * The signed bytes are stored with the object, travel with it unchanged, and are verified by every
+ * consumer, however many hops away. They carry the signer's certificate.
+ */
+import type { KeyObject } from 'node:crypto';
+import { sealFrame, splitFrame, verifyFrame } from '../wire/frame.js';
+import type { Keyring } from '../wire/open.js';
+import { accepted, rejected, type Verdict } from '../wire/rejection.js';
+import { scanAttributes } from '../wire/scan.js';
+import { parseElement } from '../wire/xml.js';
+
+/** Largest attestation in bytes: a page of headers. */
+export const ATTESTATION_BYTES_MAX = 64 * 1024;
+const LIMITS = { countMax: 24, valueLengthMax: 48 * 1024 };
+const CONTEXT = 'peerage/attestation/v1';
+
+/** What was fetched. Times are wall-clock milliseconds since 1970. */
+export interface Attestation {
+  readonly url: string;
+  /** The request variant (§7), `*` if the origin does not vary. */
+  readonly variant: string;
+  readonly status: number;
+  /** The origin's headers that are stored, lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  /** Last link of the chain over the pieces, hexadecimal. */
+  readonly chain: string;
+  readonly fetchedAt: number;
+  /** Until when the fetcher takes it for fresh. */
+  readonly expiresAt: number;
+  /** Whether it came over TLS. */
+  readonly tls: boolean;
+}
+
+export interface SignedAttestation {
+  readonly attestation: Attestation;
+  /** Name of the node that signed. */
+  readonly signer: string;
+  /** The exact signed bytes. */
+  readonly bytes: Buffer;
+}
+
+export interface AttestationSigner {
+  readonly kid: string;
+  readonly name: string;
+  readonly key: KeyObject;
+  /** Certificate, base64url DER. */
+  readonly certificate: string;
+}
+
+/** Signs an attestation. */
+export function signAttestation(
+  attestation: Attestation,
+  signer: AttestationSigner,
+): SignedAttestation {
+  const headers = Buffer.from(JSON.stringify(attestation.headers)).toString('base64url');
+  const bytes = sealFrame(
+    CONTEXT,
+    [
+      ['type', 'attestation'],
+      ['version', '1.0'],
+      ['url', attestation.url],
+      ['variant', attestation.variant],
+      ['status', String(attestation.status)],
+      ['headers', headers],
+      ['size', String(attestation.sizeBytes)],
+      ['sha256', attestation.sha256],
+      ['chain', attestation.chain],
+      ['fetched-at', String(attestation.fetchedAt)],
+      ['expires', String(attestation.expiresAt)],
+      ['tls', attestation.tls ? '1' : '0'],
+      ['kid', signer.kid],
+      ['cert', signer.certificate],
+    ],
+    signer.key,
+  );
+  return { attestation, signer: signer.name, bytes };
+}
+
+/** Verifies and reads an attestation that came from anywhere. Never throws. */
+export function openAttestation(bytes: Buffer, keyring: Keyring): Verdict<SignedAttestation> {
+  if (bytes.length > ATTESTATION_BYTES_MAX) return rejected('length');
+  const split = splitFrame(bytes);
+  if (!split.ok) return split;
+  const scanned = scanAttributes(split.value.attributes, LIMITS);
+  if (!scanned.ok) return scanned;
+  const kid = scanned.value.get('kid') ?? '';
+  const known = keyring.find(kid) ?? keyring.learn(kid, scanned.value.get('cert') ?? '');
+  if (known === undefined) return rejected('unknown-kid');
+  if (keyring.isRevoked(known.name)) return rejected('revoked');
+  if (!verifyFrame(CONTEXT, split.value, known.key)) return rejected('signature');
+  const attributes = parseElement(bytes.toString('utf8'));
+  if (attributes === undefined) return rejected('xml');
+  const attestation = readAttestation(attributes);
+  if (attestation === undefined) return rejected('schema');
+  return accepted({ attestation, signer: known.name, bytes });
+}
+
+const HEX = /^[0-9a-f]{64}$/;
+
+function readAttestation(attributes: ReadonlyMap<string, string>): Attestation | undefined {
+  const text = (name: string) => attributes.get(name) ?? '';
+  const headers = readHeaders(text('headers'));
+  const attestation = {
+    url: text('url'),
+    variant: text('variant'),
+    status: Number(text('status')),
+    headers: headers ?? {},
+    sizeBytes: Number(text('size')),
+    sha256: text('sha256'),
+    chain: text('chain'),
+    fetchedAt: Number(text('fetched-at')),
+    expiresAt: Number(text('expires')),
+    tls: text('tls') === '1',
+  };
+  const { status, sizeBytes, fetchedAt, expiresAt } = attestation;
+  const numbers = [status, sizeBytes, fetchedAt, expiresAt];
+  const sound =
+    text('type') === 'attestation' &&
+    headers !== undefined &&
+    numbers.every((value) => Number.isSafeInteger(value) && value >= 0) &&
+    HEX.test(attestation.sha256) &&
+    HEX.test(attestation.chain);
+  return sound ? attestation : undefined;
+}
+
+function readHeaders(encoded: string): Record<string, string> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'));
+    if (typeof parsed !== 'object' || parsed === null) return undefined;
+    const pairs = Object.entries(parsed);
+    const plain = pairs.every(
+      ([name, value]) => /^[a-z0-9-]{1,64}$/.test(name) && typeof value === 'string',
+    );
+    return plain ? (Object.fromEntries(pairs) as Record<string, string>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The organisation's CA and what it issues (PROTOCOL §1.1). Offline-capable: everything here works
+ * on files alone. A group is the CA's common name; an identity is one PEM bundle of a node's key,
+ * its certificate and the CA's certificate.
+ */
+import {
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  X509Certificate,
+} from 'node:crypto';
+import { CodedError } from '@peerage/sdk';
+import { buildCertificate, keyId, spki } from './certificate.js';
+import { checkNodeCertificate, commonName, NAME_PATTERN } from './policy.js';
+
+const DAY_MS = 24 * 60 * 60_000;
+const CA_DAYS = 3650;
+/** Certificates begin a little in the past: clocks differ. */
+const BACKDATE_MS = 60 * 60_000;
+const SERIAL_BYTES = 16;
+
+export interface Authority {
+  readonly group: string;
+  readonly key: KeyObject;
+  readonly certificate: X509Certificate;
+}
+
+/** A node's proof of who it is. */
+export interface Identity {
+  readonly name: string;
+  readonly kid: string;
+  readonly group: string;
+  readonly key: KeyObject;
+  readonly certificate: X509Certificate;
+  readonly ca: X509Certificate;
+}
+
+function newKeys(): { readonly privateKey: KeyObject; readonly publicKey: KeyObject } {
+  return generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+}
+
+/** A positive random serial number. */
+function newSerial(): Buffer {
+  const serial = randomBytes(SERIAL_BYTES);
+  serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
+  return serial;
+}
+
+function checkName(name: string, what: string): void {
+  if (NAME_PATTERN.test(name)) return;
+  throw new CodedError(
+    'E_NAME_INVALID',
+    `${JSON.stringify(name)} cannot be the name of a ${what}`,
+    {
+      expected: '1 to 63 letters, digits, dots or dashes, beginning with a letter or digit',
+    },
+  );
+}
+
+/** Makes a new CA for a group. @throws CodedError `E_NAME_INVALID` */
+export function createAuthority(group: string, nowMs: number): Authority {
+  checkName(group, 'group');
+  const { privateKey, publicKey } = newKeys();
+  const request = {
+    name: group,
+    publicKey,
+    isCa: true,
+    notBefore: new Date(nowMs - BACKDATE_MS),
+    notAfter: new Date(nowMs + CA_DAYS * DAY_MS),
+    serial: newSerial(),
+  };
+  const certificate = buildCertificate(request, { name: group, key: privateKey });
+  return { group, key: privateKey, certificate };
+}
+
+/** Issues a new key and certificate. @throws CodedError `E_NAME_INVALID` */
+export function issueIdentity(
+  authority: Authority,
+  name: string,
+  days: number,
+  nowMs: number,
+): Identity {
+  checkName(name, 'node');
+  const { privateKey, publicKey } = newKeys();
+  const request = {
+    name,
+    publicKey,
+    isCa: false,
+    notBefore: new Date(nowMs - BACKDATE_MS),
+    notAfter: new Date(nowMs + days * DAY_MS),
+    serial: newSerial(),
+  };
+  const issuer = { name: authority.group, key: authority.key };
+  const certificate = buildCertificate(request, issuer);
+  const { group, certificate: ca } = authority;
+  return { name, kid: keyId(privateKey), group, key: privateKey, certificate, ca };
+}
+
+/** The PEM bundle of an identity: private key, certificate, CA certificate. Keep it secret. */
+export function identityToPem(identity: Identity): string {
+  const key = identity.key.export({ type: 'pkcs8', format: 'pem' });
+  return `${key}${identity.certificate}${identity.ca}`;
+}
+
+export function authorityToPem(authority: Authority): string {
+  return `${authority.key.export({ type: 'pkcs8', format: 'pem' })}${authority.certificate}`;
+}
+
+interface Blocks {
+  readonly key: KeyObject;
+  readonly certificates: readonly X509Certificate[];
+}
+
+function readBlocks(pem: string, file: string): Blocks {
+  const blocks = pem.match(/-----BEGIN ([A-Z ]+)-----[^-]+-----END \1-----/g) ?? [];
+  const keyBlock = blocks.find((block) => block.includes('PRIVATE KEY'));
+  const certificateBlocks = blocks.filter((block) => block.includes('BEGIN CERTIFICATE'));
+  try {
+    if (keyBlock === undefined) throw new Error('no private key in it');
+    const certificates = certificateBlocks.map((block) => new X509Certificate(block));
+    return { key: createPrivateKey(keyBlock), certificates };
+  } catch (cause) {
+    throw identityFault(file, 'it cannot be read', cause);
+  }
+}
+
+function identityFault(file: string, why: string, cause?: unknown): CodedError {
+  return new CodedError('E_IDENTITY_INVALID', `the identity ${file} cannot be used: ${why}`, {
+    expected: 'a PEM bundle of a P-256 private key, its certificate and the issuing CA certificate',
+    action: 'issue a new one with `peerage ca issue NAME`',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/**
+ * Reads and judges an identity bundle.
+ * @throws CodedError `E_IDENTITY_INVALID`
+ */
+export function identityFromPem(pem: string, file: string, wallMs: number): Identity {
+  const { key, certificates } = readBlocks(pem, file);
+  const [certificate, ca] = certificates;
+  if (certificate === undefined || ca === undefined)
+    throw identityFault(file, 'a certificate is missing');
+  if (!spki(key).equals(spki(certificate.publicKey))) {
+    throw identityFault(file, 'the key does not belong to the certificate');
+  }
+  const group = commonName(ca);
+  if (group === undefined || !ca.ca) throw identityFault(file, 'the second certificate is no CA');
+  const verdict = checkNodeCertificate(certificate.raw, ca, wallMs);
+  if (!verdict.ok) throw identityFault(file, `its certificate is refused (${verdict.fault})`);
+  return { name: verdict.node.name, kid: verdict.node.kid, group, key, certificate, ca };
+}
+
+/** Reads a CA's bundle. @throws CodedError `E_IDENTITY_INVALID` */
+export function authorityFromPem(pem: string, file: string): Authority {
+  const { key, certificates } = readBlocks(pem, file);
+  const [certificate] = certificates;
+  const group = certificate === undefined ? undefined : commonName(certificate);
+  if (certificate === undefined || group === undefined || !certificate.ca) {
+    throw identityFault(file, 'it holds no CA certificate');
+  }
+  return { group, key, certificate };
+}

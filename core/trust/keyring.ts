@@ -1,0 +1,49 @@
+/**
+ * The members whose certificates we know, by kid (PROTOCOL §2.4, §2.5). Self-cleaning: an expired
+ * certificate is forgotten when it is next asked for. Invariant: everything in it was judged
+ * against the pinned CA.
+ */
+import type { X509Certificate } from 'node:crypto';
+import { BoundedMap } from '../base/bounded.js';
+import type { Keyring, KnownKey } from '../wire/open.js';
+import { checkNodeCertificate, type NodeCertificate } from './policy.js';
+
+/** Certificates kept; about 3 KB each. */
+const CERTIFICATES_MAX = 4096;
+
+export class MemberKeyring implements Keyring {
+  private readonly known = new BoundedMap<string, NodeCertificate>(CERTIFICATES_MAX);
+  private readonly revoked = new Set<string>();
+  private readonly ca: X509Certificate;
+  private readonly wallMs: () => number;
+
+  constructor(ca: X509Certificate, wallMs: () => number) {
+    this.ca = ca;
+    this.wallMs = wallMs;
+  }
+
+  find(kid: string): KnownKey | undefined {
+    const node = this.known.touch(kid);
+    if (node === undefined) return undefined;
+    if (this.wallMs() > node.notAfterMs) {
+      this.known.delete(kid);
+      return undefined;
+    }
+    return { name: node.name, key: node.certificate.publicKey };
+  }
+
+  learn(kid: string, certificate: string): KnownKey | undefined {
+    const verdict = checkNodeCertificate(
+      Buffer.from(certificate, 'base64url'),
+      this.ca,
+      this.wallMs(),
+    );
+    if (!verdict.ok || verdict.node.kid !== kid) return undefined;
+    this.known.set(kid, verdict.node);
+    return { name: verdict.node.name, key: verdict.node.certificate.publicKey };
+  }
+
+  isRevoked(name: string): boolean {
+    return this.revoked.has(name);
+  }
+}

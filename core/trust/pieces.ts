@@ -1,0 +1,58 @@
+/**
+ * Pieces of an object and the chain over them (PROTOCOL §6.3): c₀ = 32 zero bytes, cᵢ =
+ * SHA-256(cᵢ₋₁ ‖ SHA-256(pieceᵢ)). The attestation holds the last link, so a list of piece hashes
+ * is verified by recomputing the chain, and then each piece as it arrives.
+ */
+import { createHash, type Hash } from 'node:crypto';
+
+/** Size of a piece in bytes (§6.3); the last one of an object may be shorter. */
+export const PIECE_BYTES = 256 * 1024;
+export const HASH_BYTES = 32;
+
+export function pieceCount(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / PIECE_BYTES);
+}
+
+/** The chain's last link over a list of piece hashes, hexadecimal. */
+export function chainHead(hashes: Buffer): string {
+  let head = Buffer.alloc(HASH_BYTES);
+  for (let at = 0; at + HASH_BYTES <= hashes.length; at += HASH_BYTES) {
+    const hash = hashes.subarray(at, at + HASH_BYTES);
+    head = createHash('sha256').update(head).update(hash).digest();
+  }
+  return head.toString('hex');
+}
+
+/** Hashes a stream of bytes as a whole and piece by piece, as it passes. */
+export class PieceHasher {
+  private readonly whole: Hash = createHash('sha256');
+  private piece: Hash = createHash('sha256');
+  private pieceFill = 0;
+  private readonly hashes: Buffer[] = [];
+  sizeBytes = 0;
+
+  update(chunk: Buffer): void {
+    this.whole.update(chunk);
+    this.sizeBytes += chunk.length;
+    let at = 0;
+    while (at < chunk.length) {
+      const part = chunk.subarray(at, at + PIECE_BYTES - this.pieceFill);
+      this.piece.update(part);
+      this.pieceFill += part.length;
+      at += part.length;
+      if (this.pieceFill === PIECE_BYTES) this.endPiece();
+    }
+  }
+
+  /** Ends the stream: the whole's SHA-256 in hexadecimal and the list of piece hashes. */
+  digest(): { readonly sha256: string; readonly hashes: Buffer } {
+    if (this.pieceFill > 0) this.endPiece();
+    return { sha256: this.whole.digest('hex'), hashes: Buffer.concat(this.hashes) };
+  }
+
+  private endPiece(): void {
+    this.hashes.push(this.piece.digest());
+    this.piece = createHash('sha256');
+    this.pieceFill = 0;
+  }
+}

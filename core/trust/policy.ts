@@ -1,0 +1,96 @@
+/**
+ * Which certificates we take for a member's: our own rules over node:crypto, checked in full each
+ * time (X509Certificate.verify alone ignores dates, usage and the chain's shape). PROTOCOL §1.1.
+ *
+ * Invariants: the issuer is the pinned CA and nothing in between; P-256 and SHA-256 only; a node's
+ * certificate can never act as a CA; never throws on hostile bytes.
+ */
+import { X509Certificate } from 'node:crypto';
+import { keyId } from './certificate.js';
+
+/** A certificate in DER must not be larger than this; ours are below 500 bytes. */
+const CERTIFICATE_BYTES_MAX = 4096;
+/** A certificate may begin this much in the future: clocks differ. */
+const CLOCK_TOLERANCE_MS = 5 * 60_000;
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+const ECDSA_WITH_SHA256_DER = Buffer.from('06082a8648ce3d040302', 'hex');
+
+/** Names of nodes and groups: what fits a token on the wire and a file name. */
+export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/;
+
+export type CertificateFault =
+  | 'malformed'
+  | 'too-large'
+  | 'wrong-issuer'
+  | 'bad-signature'
+  | 'not-yet-valid'
+  | 'expired'
+  | 'is-a-ca'
+  | 'wrong-usage'
+  | 'wrong-key-type'
+  | 'weak-algorithm'
+  | 'bad-name';
+
+export interface NodeCertificate {
+  readonly certificate: X509Certificate;
+  readonly kid: string;
+  readonly name: string;
+  readonly notAfterMs: number;
+}
+
+export type CertificateVerdict =
+  | { readonly ok: true; readonly node: NodeCertificate }
+  | { readonly ok: false; readonly fault: CertificateFault };
+
+/** The common name of a certificate, if that is all its subject says and it is a proper name. */
+export function commonName(certificate: X509Certificate): string | undefined {
+  const match = /^CN=(.*)$/s.exec(certificate.subject ?? '');
+  const name = match?.[1] ?? '';
+  return NAME_PATTERN.test(name) ? name : undefined;
+}
+
+/** Judges the certificate of a node against the pinned CA at a wall-clock time. */
+export function checkNodeCertificate(
+  der: Buffer,
+  ca: X509Certificate,
+  wallMs: number,
+): CertificateVerdict {
+  if (der.length > CERTIFICATE_BYTES_MAX) return { ok: false, fault: 'too-large' };
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(der);
+    const fault = findFault(certificate, der, ca, wallMs);
+    if (fault !== undefined) return { ok: false, fault };
+  } catch {
+    return { ok: false, fault: 'malformed' };
+  }
+  const name = commonName(certificate);
+  if (name === undefined) return { ok: false, fault: 'bad-name' };
+  const kid = keyId(certificate.publicKey);
+  const notAfterMs = Date.parse(certificate.validTo);
+  return { ok: true, node: { certificate, kid, name, notAfterMs } };
+}
+
+function findFault(
+  certificate: X509Certificate,
+  der: Buffer,
+  ca: X509Certificate,
+  wallMs: number,
+): CertificateFault | undefined {
+  if (!certificate.raw.equals(der)) return 'malformed';
+  if (!certificate.checkIssued(ca)) return 'wrong-issuer';
+  const first = der.indexOf(ECDSA_WITH_SHA256_DER);
+  const second = der.lastIndexOf(ECDSA_WITH_SHA256_DER);
+  if (first < 0 || first === second) return 'weak-algorithm';
+  const { publicKey } = certificate;
+  if (publicKey.asymmetricKeyType !== 'ec') return 'wrong-key-type';
+  if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return 'wrong-key-type';
+  if (!certificate.verify(ca.publicKey)) return 'bad-signature';
+  if (wallMs + CLOCK_TOLERANCE_MS < Date.parse(certificate.validFrom)) return 'not-yet-valid';
+  if (wallMs > Date.parse(certificate.validTo)) return 'expired';
+  if (certificate.ca) return 'is-a-ca';
+  const usage = certificate.keyUsage ?? [];
+  if (!usage.includes(SERVER_AUTH) || !usage.includes(CLIENT_AUTH)) return 'wrong-usage';
+  return undefined;
+}

@@ -1,0 +1,147 @@
+/**
+ * One table of every packet type with its attributes (PROTOCOL §2.2). An attribute that the table
+ * does not name is refused, except in custom packets, where the application adds its own.
+ */
+
+export type AttributeKind =
+  | 'token'
+  | 'integer'
+  | 'decimal'
+  | 'flag'
+  | 'kid'
+  | 'sha256'
+  | 'path'
+  | 'url'
+  | 'address'
+  | 'certificate'
+  | 'text';
+
+const PATTERNS: Readonly<Record<AttributeKind, RegExp>> = {
+  token: /^[A-Za-z0-9*][A-Za-z0-9._-]{0,63}$/,
+  integer: /^(0|[1-9][0-9]{0,15})$/,
+  decimal: /^(0|[1-9][0-9]{0,8})(\.[0-9]{1,3})?$/,
+  flag: /^[01]$/,
+  kid: /^[A-Za-z0-9_-]{21}[AQgw]$/,
+  sha256: /^[0-9a-f]{64}$/,
+  path: /^\/[a-z]\/[0-9a-f]{64}$/,
+  url: /^[a-z][a-z0-9+.-]{0,15}:[^\s"<>\\^`{|}]{1,1000}$/,
+  address: /^[0-9a-f.:]{2,45}$/,
+  certificate: /^[A-Za-z0-9_-]{300,900}$/,
+  text: /^.{0,600}$/u,
+};
+
+type Attributes = Readonly<Record<string, AttributeKind>>;
+
+export interface PacketSchema {
+  readonly required: Attributes;
+  readonly optional: Attributes;
+}
+
+/** In every packet, put in by the service itself. */
+export const HEADER: Attributes = {
+  type: 'token',
+  version: 'token',
+  group: 'token',
+  kid: 'kid',
+  boot: 'kid',
+  seq: 'integer',
+  ts: 'integer',
+  addr: 'address',
+  port: 'integer',
+};
+
+const HEADER_OPTIONAL: Attributes = { to: 'kid', cert: 'certificate' };
+
+const TYPES: Readonly<Record<string, PacketSchema>> = {
+  request: {
+    required: {
+      service: 'token',
+      ID: 'integer',
+      method: 'token',
+      href: 'url',
+      acceptprotocol: 'token',
+      variant: 'token',
+      'cached-only': 'flag',
+      internet: 'flag',
+      dist: 'token',
+      T: 'decimal',
+      n: 'integer',
+      nonce: 'kid',
+    },
+    optional: { stale: 'flag', 'max-age': 'integer' },
+  },
+  response: {
+    required: { service: 'token', ID: 'integer', nonce: 'kid', waited: 'integer' },
+    optional: {
+      none: 'flag',
+      alias: 'path',
+      size: 'integer',
+      sha256: 'sha256',
+      attestation: 'path',
+      'fetched-at': 'integer',
+      expires: 'integer',
+    },
+  },
+  'end-request': {
+    required: { service: 'token', ID: 'integer' },
+    optional: { source: 'kid' },
+  },
+  progress: {
+    required: {
+      service: 'token',
+      ID: 'integer',
+      href: 'url',
+      received: 'integer',
+      rate: 'integer',
+    },
+    optional: { total: 'integer', nonce: 'kid' },
+  },
+  hello: {
+    required: { client: 'flag', server: 'flag', internet: 'flag', starting: 'flag', n: 'integer' },
+    optional: {},
+  },
+  bye: { required: {}, optional: {} },
+};
+
+/** Most attributes that an application may add to a packet of its own. */
+export const CUSTOM_VALUES_MAX = 12;
+const CUSTOM_TYPE = /^x-[a-z][a-z0-9-]{0,40}$/;
+
+/**
+ * Whether the attributes are those of a known packet type, each of its kind. Attributes of the
+ * gate's map are looked up by name; a name such as `__proto__` is just a name that no table has.
+ */
+export function fitsSchema(attributes: ReadonlyMap<string, string>): boolean {
+  const type = attributes.get('type') ?? '';
+  const custom = CUSTOM_TYPE.test(type);
+  const schema = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
+  if (schema === undefined && !custom) return false;
+  const required = { ...HEADER, ...(schema?.required ?? { service: 'token' }) };
+  const optional = { ...HEADER_OPTIONAL, ...schema?.optional };
+  for (const name of Object.keys(required)) {
+    if (!attributes.has(name)) return false;
+  }
+  let own = 0;
+  for (const [name, value] of attributes) {
+    const kind = attributeKind(required, name) ?? attributeKind(optional, name);
+    if (kind === undefined) {
+      own += 1;
+      if (!custom || own > CUSTOM_VALUES_MAX || !PATTERNS.text.test(value)) return false;
+    } else if (!PATTERNS[kind].test(value)) return false;
+  }
+  return true;
+}
+
+function attributeKind(table: Attributes, name: string): AttributeKind | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
+}
+
+/** Whether `name` belongs to the service itself, in a custom packet. */
+export function isReserved(name: string): boolean {
+  return (
+    name === 'service' ||
+    name === 'sig' ||
+    Object.hasOwn(HEADER, name) ||
+    Object.hasOwn(HEADER_OPTIONAL, name)
+  );
+}
