@@ -33,6 +33,7 @@ export type OriginReason =
   | 'all-said-none'
   | 'sources-failed'
   | 'role-server'
+  | 'unshared'
   | 'too-many-searches';
 
 export type Effect =
@@ -48,12 +49,6 @@ export type Effect =
   | { readonly kind: 'retrieve'; readonly want: number; readonly source: Source }
   /** The want is over: its bytes arrived, or every source failed. */
   | { readonly kind: 'settle'; readonly want: number; readonly ok: boolean }
-  /** Something worth a line in the record (bounded by the shell). */
-  | {
-      readonly kind: 'note';
-      readonly event: string;
-      readonly fields: Readonly<Record<string, string | number>>;
-    }
   /** An application's packet for a plugin of this node. */
   | {
       readonly kind: 'deliver';

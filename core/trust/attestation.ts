@@ -98,6 +98,15 @@ export function openAttestation(bytes: Buffer, keyring: Keyring): Verdict<Signed
   return accepted({ attestation, signer: known.name, bytes });
 }
 
+/**
+ * Reads an attestation that this node itself verified when it stored it; checks the form only.
+ * `signer` is the name in its certificate as it was then, so it is passed in by whoever knows it.
+ */
+export function readStoredAttestation(bytes: Buffer): Attestation | undefined {
+  const attributes = parseElement(bytes.toString('utf8'));
+  return attributes === undefined ? undefined : readAttestation(attributes);
+}
+
 const HEX = /^[0-9a-f]{64}$/;
 
 function readAttestation(attributes: ReadonlyMap<string, string>): Attestation | undefined {

@@ -56,3 +56,29 @@ export class PieceHasher {
     this.pieceFill = 0;
   }
 }
+
+/** Cuts a stream into pieces; the last one may be shorter. Empty streams have none. */
+export async function* cutPieces(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = [];
+  let fill = 0;
+  for await (const chunk of stream) {
+    let at = 0;
+    while (at < chunk.length) {
+      const part = chunk.subarray(at, at + PIECE_BYTES - fill);
+      parts.push(part);
+      fill += part.length;
+      at += part.length;
+      if (fill < PIECE_BYTES) continue;
+      yield Buffer.concat(parts, fill);
+      parts = [];
+      fill = 0;
+    }
+  }
+  if (fill > 0) yield Buffer.concat(parts, fill);
+}
+
+/** Whether `bytes` are piece number `piece` of the object with these piece hashes. */
+export function isPiece(bytes: Buffer, hashes: Buffer, piece: number): boolean {
+  const expected = hashes.subarray(piece * HASH_BYTES, (piece + 1) * HASH_BYTES);
+  return createHash('sha256').update(bytes).digest().equals(expected);
+}

@@ -1,0 +1,218 @@
+/**
+ * The loop around the heart: a datagram is opened and goes in, effects come out and are performed,
+ * one timer is set to the heart's `wakeAt`. Flow 1: socket ─► open ─► driver ─► protocol ─► effect
+ * ─► perform ─► seal ─► socket.
+ *
+ * Invariants: the heart is never entered while its effects are being performed; a packet that is
+ * rejected only changes a counter.
+ */
+import { networkInterfaces } from 'node:os';
+import { unreachable } from '../base/assert.js';
+import { Counters } from '../base/bounded.js';
+import type { Clock } from '../base/time.js';
+import type { Logger } from '../ports/log.js';
+import type { LanPeering, LanSearch, PeeringStatus } from '../ports/ports.js';
+import type { Effect, PeerSource } from '../protocol/effect.js';
+import type { Message } from '../protocol/message.js';
+import type { Peer } from '../protocol/peer.js';
+import type { Want } from '../protocol/search.js';
+import type { Opener } from '../wire/open.js';
+import type { Sealer } from '../wire/seal.js';
+import { isOnLink, type LanInterface, suitableInterfaces } from './interfaces.js';
+import { PendingSearch } from './search.js';
+import { PacketSocket } from './socket.js';
+
+/** How often the interfaces are looked at again: cables, Wi-Fi and leases change. */
+const RESCAN_MS = 15_000;
+
+export interface DriverOptions {
+  readonly peer: Peer;
+  readonly opener: Opener;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** False for a group of one: no socket is opened. */
+  readonly peering: boolean;
+  /** `auto` or one address. */
+  readonly address: string;
+  readonly packetPort: number;
+  /** Called for each interface that comes up, so that objects are served there too. */
+  readonly onInterface: (lan: LanInterface) => Promise<void>;
+}
+
+export class PeeringDriver implements LanPeering {
+  readonly counters = new Counters();
+  private readonly options: DriverOptions;
+  private sockets: PacketSocket[] = [];
+  private readonly searches = new Map<number, PendingSearch>();
+  private timer: NodeJS.Timeout | undefined;
+  private rescanTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: DriverOptions) {
+    this.options = options;
+  }
+
+  /** Opens the sockets and says hello. @throws CodedError `E_PORT_TAKEN` */
+  async start(): Promise<void> {
+    const { peering, peer, clock } = this.options;
+    if (peering) {
+      await this.openSockets(true);
+      this.rescanTimer = setInterval(() => void this.openSockets(false), RESCAN_MS);
+      this.rescanTimer.unref();
+    }
+    this.perform(peer.start(clock.nowMs()));
+  }
+
+  /** Says bye and closes. */
+  async stop(): Promise<void> {
+    clearInterval(this.rescanTimer);
+    this.perform(this.options.peer.stop(this.options.clock.nowMs()));
+    clearTimeout(this.timer);
+    const sockets = this.sockets;
+    this.sockets = [];
+    await Promise.all(sockets.map((socket) => socket.close()));
+  }
+
+  search(want: Want): LanSearch {
+    const { peer, clock } = this.options;
+    const now = clock.nowMs();
+    const { id, effects } = peer.want(now, want);
+    const pending = new PendingSearch({
+      retrieved: (result, source) => {
+        const failed: PeerSource | undefined = source?.kind === 'peer' ? source : undefined;
+        this.perform(peer.retrieved(clock.nowMs(), id, result, failed));
+      },
+      cancel: () => {
+        this.searches.delete(id);
+        this.perform(peer.cancel(clock.nowMs(), id));
+      },
+    });
+    this.searches.set(id, pending);
+    this.perform(effects);
+    return pending;
+  }
+
+  status(): PeeringStatus {
+    const { peer, clock } = this.options;
+    const now = clock.nowMs();
+    const peers = [...peer.members.values()].map(
+      (member) =>
+        ({
+          name: member.name,
+          kid: member.kid,
+          address: member.address,
+          heardMsAgo: Math.round(now - member.heardAt),
+          internet: member.internet,
+          roles: member.client ? (member.server ? 'both' : 'client') : 'server',
+        }) as const,
+    );
+    const dropped = this.sockets.reduce((sum, socket) => sum + socket.dropped, 0);
+    const counters = {
+      ...peer.counters.snapshot(),
+      ...this.counters.snapshot(),
+      'packets-dropped': dropped,
+    };
+    return {
+      peers,
+      roundTripMs: Math.round(peer.roundTripMs * 100) / 100,
+      counters,
+      banned: peer.banned.filter(([, until]) => until > now).map(([name]) => name),
+      interfaces: this.sockets.map(({ lan }) => `${lan.name} ${lan.address}`),
+    };
+  }
+
+  private async openSockets(first: boolean): Promise<void> {
+    const { address, packetPort, logger, onInterface } = this.options;
+    const wanted = suitableInterfaces(networkInterfaces(), address);
+    const kept: PacketSocket[] = [];
+    for (const socket of this.sockets) {
+      if (wanted.some((lan) => lan.address === socket.lan.address)) kept.push(socket);
+      else await socket.close();
+    }
+    this.sockets = kept;
+    for (const lan of wanted) {
+      if (kept.some((socket) => socket.lan.address === lan.address)) continue;
+      try {
+        const socket = await PacketSocket.open(lan, packetPort, (bytes, source) =>
+          this.receive(lan, bytes, source),
+        );
+        await onInterface(lan);
+        this.sockets.push(socket);
+        logger.log('info', 'interface-up', { interface: lan.name, address: lan.address });
+      } catch (error) {
+        if (first) throw error;
+        logger.log('warn', 'interface-failed', {
+          interface: lan.name,
+          address: lan.address,
+          error,
+        });
+      }
+    }
+    if (first && this.sockets.length === 0) {
+      logger.log('warn', 'no-interface', { code: 'E_NO_INTERFACE', address });
+    }
+  }
+
+  private receive(lan: LanInterface, bytes: Buffer, source: string): void {
+    const { opener, peer, clock } = this.options;
+    const origin = { address: source, onLink: isOnLink(lan, source) };
+    const verdict = opener.open(bytes, origin, clock.nowMs(), clock.wallMs());
+    if (!verdict.ok) return this.counters.add(`rejected-${verdict.reason}`);
+    this.counters.add(`received-${verdict.value.message.type}`);
+    this.perform(peer.receive(clock.nowMs(), verdict.value));
+  }
+
+  private perform(effects: readonly Effect[]): void {
+    for (const effect of effects) this.performOne(effect);
+    this.arm();
+  }
+
+  private performOne(effect: Effect): void {
+    switch (effect.kind) {
+      case 'broadcast':
+        for (const socket of this.sockets) this.seal(effect.message, socket, undefined, false);
+        break;
+      case 'send': {
+        const socket = this.sockets.find(({ lan }) => isOnLink(lan, effect.to)) ?? this.sockets[0];
+        if (socket !== undefined) this.seal(effect.message, socket, effect.to, effect.introduce);
+        break;
+      }
+      case 'retrieve':
+        this.searches.get(effect.want)?.offered(effect.source);
+        break;
+      case 'settle':
+        this.searches.get(effect.want)?.settled();
+        this.searches.delete(effect.want);
+        break;
+      case 'deliver':
+        this.counters.add('custom-undelivered');
+        break;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  private seal(
+    message: Message,
+    socket: PacketSocket,
+    to: string | undefined,
+    introduce: boolean,
+  ): void {
+    const { sealer, clock } = this.options;
+    const bytes = sealer.seal(message, socket.lan.address, clock.wallMs(), introduce);
+    if (bytes === undefined) return this.counters.add('too-large-to-send');
+    this.counters.add(`sent-${message.type}`);
+    if (to === undefined) socket.broadcast(bytes);
+    else socket.send(bytes, to);
+  }
+
+  private arm(): void {
+    clearTimeout(this.timer);
+    const { peer, clock } = this.options;
+    const at = peer.wakeAt;
+    if (at === undefined || (this.sockets.length === 0 && this.searches.size === 0)) return;
+    const delayMs = Math.max(0, Math.ceil(at - clock.nowMs()));
+    this.timer = setTimeout(() => this.perform(peer.wake(clock.nowMs())), delayMs);
+    this.timer.unref();
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The contracts by which the three shells (packets, content, plugins) meet: none imports another,
+ * `composition.ts` joins them. Each contract has one suite in test/contract where it has more than
+ * one implementation.
+ */
+import type { ResourceRequest, ResourceResponse } from '@peerage/sdk';
+import type { Copies } from '../protocol/context.js';
+import type { Source } from '../protocol/effect.js';
+import type { RetrievalResult } from '../protocol/peer.js';
+import type { Want } from '../protocol/search.js';
+
+/** One want on its way through the LAN; ends by `done` or `cancel`, exactly once. */
+export interface LanSearch {
+  /** The source to try first. */
+  first(): Promise<Source>;
+  /** The source that `next` follows failed thus; `undefined` when there is none left. */
+  next(failed: Source, result: Exclude<RetrievalResult, 'ok'>): Promise<Source | undefined>;
+  /** The bytes arrived from the last source. */
+  done(): void;
+  cancel(): void;
+}
+
+/** A peer as the admin sees it. */
+export interface PeerStatus {
+  readonly name: string;
+  readonly kid: string;
+  readonly address: string;
+  readonly heardMsAgo: number;
+  readonly internet: boolean;
+  readonly roles: 'both' | 'client' | 'server';
+}
+
+export interface PeeringStatus {
+  readonly peers: readonly PeerStatus[];
+  readonly roundTripMs: number;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly banned: readonly string[];
+  readonly interfaces: readonly string[];
+}
+
+/** The shell of the packets. */
+export interface LanPeering {
+  search(want: Want): LanSearch;
+  status(): PeeringStatus;
+}
+
+/** A download in progress, as the admin sees it. */
+export interface DownloadStatus {
+  readonly url: string;
+  readonly service: string;
+  readonly source: 'peer' | 'origin';
+  readonly from: string;
+  readonly receivedBytes: number;
+  readonly totalBytes: number | undefined;
+  readonly bytesPerSecond: number;
+  readonly startedMsAgo: number;
+}
+
+/** An object in the store, as the admin sees it. */
+export interface CacheEntryStatus {
+  readonly url: string;
+  readonly variant: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly fetchedAt: string;
+  readonly expiresAt: string;
+  readonly fetchedBy: string;
+  readonly pinned: boolean;
+}
+
+export interface TransferStatus {
+  readonly objects: number;
+  readonly storedBytes: number;
+  readonly quotaBytes: number;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** The shell of the content. */
+export interface ContentTransfer {
+  readonly copies: Copies;
+  /**
+   * Opens a resource for a service (a plugin, or `cli`).
+   * @throws CodedError, see `PeeringService.open`
+   */
+  open(service: string, request: ResourceRequest): Promise<ResourceResponse>;
+  /** Resolves and judges the address of an origin. @throws CodedError `E_ADDRESS_DENIED` */
+  route(host: string, port: number): Promise<{ addresses: string[]; port: number }>;
+  downloads(): DownloadStatus[];
+  entries(): CacheEntryStatus[];
+  /** Pins or unpins all variants of a URL; the number of entries concerned. */
+  pin(url: string, pinned: boolean): Promise<number>;
+  /** Forgets all variants of a URL; the number of entries concerned. */
+  purge(url: string): Promise<number>;
+  status(): TransferStatus;
+}
+
+/** A plugin as the admin sees it. */
+export interface PluginStatus {
+  readonly id: string;
+  readonly version: string;
+  readonly state: 'disabled' | 'starting' | 'active' | 'restarting' | 'quarantined' | 'stopped';
+  readonly pid: number | undefined;
+  readonly restarts: number;
+  readonly lastError: string | undefined;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** The shell of the plugins. */
+export interface PluginHost {
+  plugins(): PluginStatus[];
+}

@@ -1,0 +1,110 @@
+/**
+ * The core's own settings (`core` in plugins.json): schema, defaults, bounds. Everything that an
+ * admin may change about the core stands here, units in the names.
+ */
+import { OBJECT_PORT, PACKET_PORT, ROUND_TRIP_INITIAL_MS } from '../protocol/limits.js';
+
+export interface CoreSettings {
+  /** `auto`: every suitable LAN interface; else the one address that all listeners use. */
+  readonly address: string;
+  readonly packetPort: number;
+  readonly objectPort: number;
+  readonly roles: 'both' | 'client' | 'server';
+  readonly profile: 'adaptive' | 'classic';
+  /** Whether this node may use the Internet. */
+  readonly internet: boolean;
+  readonly broadcastResponses: boolean;
+  readonly roundTripInitialMs: number;
+  /** Where objects are kept; `store` in the state directory if empty. */
+  readonly storeDirectory: string;
+  readonly storeQuotaMiB: number;
+  /** Networks (CIDR) that origins may be in although they are local; see the README. */
+  readonly originAllow: readonly string[];
+  /** `http://host:port` of the office's own proxy; none if empty. */
+  readonly upstreamProxy: string;
+  /** PEM file with further certificate authorities for origins; none if empty. */
+  readonly extraCa: string;
+}
+
+const port = (value: number, description: string) => ({
+  type: 'integer',
+  minimum: 1,
+  maximum: 65535,
+  default: value,
+  description,
+});
+
+export const CORE_SCHEMA = {
+  type: 'object',
+  additionalProperties: false,
+  default: {},
+  description: 'Settings of the core itself.',
+  properties: {
+    address: {
+      type: 'string',
+      pattern: '^(auto|[0-9.]{7,15})$',
+      default: 'auto',
+      description: 'auto: every suitable LAN interface; else the one IPv4 address to listen on.',
+    },
+    packetPort: port(PACKET_PORT, 'UDP port of the packets, the same on all nodes of a LAN.'),
+    objectPort: port(OBJECT_PORT, 'TCP port of the object server.'),
+    roles: {
+      enum: ['both', 'client', 'server'],
+      default: 'both',
+      description: 'client: only asks; server: only answers.',
+    },
+    profile: {
+      enum: ['adaptive', 'classic'],
+      default: 'adaptive',
+      description: 'Timing of requests: by the measured LAN, or the original 0 to 2000 ms.',
+    },
+    internet: {
+      type: 'boolean',
+      default: true,
+      description: 'Whether this node may use the Internet.',
+    },
+    broadcastResponses: {
+      type: 'boolean',
+      default: false,
+      description: 'Broadcast "I have" instead of sending it to the requester alone.',
+    },
+    roundTripInitialMs: {
+      type: 'number',
+      minimum: 1,
+      maximum: 50,
+      default: ROUND_TRIP_INITIAL_MS,
+      description: 'LAN round trip in milliseconds that is assumed before any was measured.',
+    },
+    storeDirectory: {
+      type: 'string',
+      default: '',
+      description: 'Where objects are kept; empty: "store" in the state directory.',
+    },
+    storeQuotaMiB: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 1_000_000_000,
+      default: 10_240,
+      description:
+        'Most that the store may hold, in MiB; the least recently used objects go first.',
+    },
+    originAllow: {
+      type: 'array',
+      maxItems: 64,
+      default: [],
+      items: { type: 'string', pattern: '^[0-9a-f.:]+/[0-9]{1,3}$' },
+      description: 'Local networks (CIDR) in which origins are allowed.',
+    },
+    upstreamProxy: {
+      type: 'string',
+      pattern: '^(|https?://[^/]+/?)$',
+      default: '',
+      description: "The office's own HTTP proxy, http://host:port.",
+    },
+    extraCa: {
+      type: 'string',
+      default: '',
+      description: 'PEM file with further certificate authorities for origins.',
+    },
+  },
+} as const;

@@ -1,0 +1,108 @@
+/**
+ * A request, checked and normalised: the first step of the request path. Everything later in the
+ * path relies on it: an absolute http(s) URL without fragment or credentials, lower-case headers
+ * without hop-by-hop ones, whole byte numbers.
+ */
+import { CodedError, type ResourcePolicy, type ResourceRequest } from '@peerage/sdk';
+import { type Headers, isPersonal, requestVariant } from './freshness.js';
+
+/** Longest URL in characters; longer ones cannot be asked for in one packet, nor need be. */
+const URL_LENGTH_MAX = 8192;
+/** Longest URL that fits a request packet (PROTOCOL §2.1). */
+const PACKET_URL_LENGTH_MAX = 700;
+
+const NOT_FORWARDED = new Set([
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+  'content-length',
+  'if-none-match',
+  'if-modified-since',
+  'if-match',
+  'if-unmodified-since',
+  'if-range',
+  'range',
+]);
+
+/** A normalised request. */
+export interface Ask {
+  readonly service: string;
+  readonly url: string;
+  readonly method: 'GET' | 'HEAD';
+  /** The client's headers that may go to an origin. */
+  readonly headers: Headers;
+  readonly variant: string;
+  readonly policy: ResourcePolicy;
+  /** For one client only: neither stored nor shared nor collapsed. */
+  readonly personal: boolean;
+  /** Whether peers may be asked. */
+  readonly askPeers: boolean;
+  readonly startByte: number;
+  readonly endByte: number | undefined;
+  /** Requests with the same key may share one download. */
+  readonly key: string;
+}
+
+/** @throws CodedError `E_URL_INVALID`, `E_RANGE_INVALID` */
+export function normalise(service: string, request: ResourceRequest): Ask {
+  const url = parseUrl(request.url);
+  const all = request.headers ?? {};
+  const headers = Object.fromEntries(
+    Object.entries(all)
+      .map(([name, value]) => [name.toLowerCase(), value] as const)
+      .filter(([name]) => !NOT_FORWARDED.has(name)),
+  );
+  const policy = request.policy ?? {};
+  const personal = isPersonal(headers) || policy.unshared === true;
+  const variant = requestVariant(headers);
+  const { startByte = 0, lengthBytes } = request;
+  if (!isCount(startByte) || (lengthBytes !== undefined && !isCount(lengthBytes))) {
+    throw new CodedError(
+      'E_RANGE_INVALID',
+      `bytes ${startByte}+${lengthBytes} cannot be asked for`,
+      {
+        expected: 'whole, non-negative numbers of bytes',
+      },
+    );
+  }
+  return {
+    service,
+    url: url.href,
+    method: request.method ?? 'GET',
+    headers,
+    variant,
+    policy,
+    personal,
+    askPeers: !personal && url.href.length <= PACKET_URL_LENGTH_MAX,
+    startByte,
+    endByte: lengthBytes === undefined ? undefined : startByte + lengthBytes,
+    key: `${url.href} ${variant} ${policy.digest?.hex ?? ''}`,
+  };
+}
+
+function parseUrl(text: string): URL {
+  try {
+    const url = new URL(text);
+    const plain = url.username === '' && url.password === '' && text.length <= URL_LENGTH_MAX;
+    if (plain && (url.protocol === 'http:' || url.protocol === 'https:')) {
+      url.hash = '';
+      return url;
+    }
+  } catch {
+    // Falls through to the one error for all bad URLs.
+  }
+  throw new CodedError('E_URL_INVALID', `${text.slice(0, 200)} cannot be fetched`, {
+    expected: `an absolute http or https URL without credentials, at most ${URL_LENGTH_MAX} characters`,
+  });
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,115 @@
+/**
+ * One download in progress, from whatever source, with any number of followers. The writing end
+ * hashes what passes; the head is known before the first byte; the outcome after the last.
+ *
+ * Invariants: bytes are appended in order and once; `complete` is called only when the length (and
+ * the digest, where one was known in advance) fits, otherwise followers get an error, never a
+ * clean end.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { CodedError, type KnownDigest } from '@peerage/sdk';
+import type { InstantMs } from '../base/time.js';
+import { PieceHasher } from '../trust/pieces.js';
+import type { Entry } from './catalogue.js';
+import type { Headers } from './freshness.js';
+import type { Incoming } from './object-files.js';
+import { Spool } from './spool.js';
+
+/** What followers learn before the bytes. */
+export interface FlightHead {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly source: 'peer' | 'origin' | 'revalidated' | 'stale';
+  readonly sizeBytes: number | undefined;
+  readonly sha256: string | undefined;
+  /** Set when the bytes are in the store already (revalidated, or stale). */
+  readonly entry?: Entry;
+  /** Where the bytes begin, if only the later part of the resource comes; 0 by default. */
+  readonly firstByte?: number;
+}
+
+export interface FlightOptions {
+  readonly service: string;
+  readonly url: string;
+  readonly key: string;
+  readonly variant: string;
+  readonly digest: KnownDigest | undefined;
+  readonly startedAt: InstantMs;
+}
+
+export class Flight {
+  readonly options: FlightOptions;
+  readonly head: Promise<FlightHead>;
+  readonly hasher = new PieceHasher();
+  spool = new Spool(undefined);
+  incoming: Incoming | undefined;
+  headSent = false;
+  /** Only the later part of the resource comes: nobody may join, nothing is stored. */
+  solo = false;
+  from = '';
+  source: 'peer' | 'origin' = 'origin';
+  /** Bytes that are to come in all, if known. */
+  totalBytes: number | undefined;
+  private readonly known: Hash | undefined;
+  private resolveHead: (head: FlightHead) => void = () => undefined;
+  private rejectHead: (error: unknown) => void = () => undefined;
+
+  constructor(options: FlightOptions) {
+    this.options = options;
+    this.known = options.digest === undefined ? undefined : createHash(options.digest.algorithm);
+    this.head = new Promise((resolve, reject) => {
+      this.resolveHead = resolve;
+      this.rejectHead = reject;
+    });
+    // Followers may come later than the failure; it is theirs to handle.
+    this.head.catch(() => undefined);
+  }
+
+  /** Announces the head; with a file, bytes will be kept, without one they only pass through. */
+  begin(head: FlightHead, incoming: Incoming | undefined): void {
+    this.incoming = incoming;
+    const { firstByte = 0, sizeBytes } = head;
+    this.spool = new Spool(incoming?.file, firstByte);
+    this.totalBytes = sizeBytes === undefined ? undefined : sizeBytes - firstByte;
+    this.headSent = true;
+    this.resolveHead(head);
+  }
+
+  get receivedBytes(): number {
+    return this.hasher.sizeBytes;
+  }
+
+  async append(chunk: Buffer): Promise<void> {
+    this.hasher.update(chunk);
+    this.known?.update(chunk);
+    await this.spool.append(chunk);
+  }
+
+  /** @throws CodedError `E_DIGEST_MISMATCH`, `E_BODY_TRUNCATED` */
+  verify(): { readonly sha256: string; readonly hashes: Buffer } {
+    const { digest, url } = this.options;
+    if (this.totalBytes !== undefined && this.receivedBytes !== this.totalBytes) {
+      throw new CodedError('E_BODY_TRUNCATED', `${url}: ${this.receivedBytes} bytes came`, {
+        expected: `${this.totalBytes} bytes`,
+      });
+    }
+    const found = this.known?.digest('hex');
+    if (!this.solo && digest !== undefined && found !== digest.hex) {
+      throw new CodedError('E_DIGEST_MISMATCH', `${url} has ${digest.algorithm} ${found}`, {
+        expected: `${digest.algorithm} ${digest.hex}`,
+        action: 'the source is wrong or tampered with; nothing was kept',
+      });
+    }
+    return this.hasher.digest();
+  }
+
+  /** Every byte is there. */
+  complete(): void {
+    this.spool.end();
+  }
+
+  fail(error: unknown): void {
+    this.rejectHead(error);
+    this.spool.fail(error);
+  }
+}

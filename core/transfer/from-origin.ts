@@ -1,0 +1,277 @@
+/**
+ * The origin's part of a download: conditional where somebody holds a stale copy, resumed where
+ * the connection broke, stale-if-error where the origin fails. Called by `fetch`, which calls the
+ * peers.
+ *
+ * Invariants: a broken body is continued only with a validator (RFC 9110 §13.1.5) or under the
+ * piece hashes of an adopted copy; a body that cannot be continued fails the flight.
+ */
+import { CodedError, errorCode } from '@peerage/sdk';
+import type { OriginReason } from '../protocol/effect.js';
+import type { Attestation } from '../trust/attestation.js';
+import { cutPieces, isPiece, PIECE_BYTES } from '../trust/pieces.js';
+import type { Download, Fetch, FetchOptions } from './fetch.js';
+import { RANGE_DIRECT_BYTES } from './fetch.js';
+import {
+  expiresAt,
+  type Headers,
+  isStorable,
+  rangeValidator,
+  refreshed,
+  responseVariant,
+  storableHeaders,
+  usableOnError,
+  validators,
+} from './freshness.js';
+import type { OriginAnswer } from './origin.js';
+
+/** How often a body that breaks off is continued. */
+const RESUMES_MAX = 3;
+
+export class FromOrigin {
+  private readonly options: FetchOptions;
+  private readonly fetch: Fetch;
+
+  constructor(options: FetchOptions, fetch: Fetch) {
+    this.options = options;
+    this.fetch = fetch;
+  }
+
+  /** Takes the bytes from the Internet. @throws CodedError when it cannot */
+  async take(download: Download, reason: OriginReason): Promise<void> {
+    const { flight, ask } = download;
+    flight.source = 'origin';
+    flight.from = new URL(ask.url).host;
+    this.options.logger.log('info', 'origin-asked', { url: ask.url, service: ask.service, reason });
+    if (!this.options.internet) {
+      throw new CodedError(
+        'E_NO_INTERNET',
+        `${ask.url}: no peer has it and this node may not use the Internet`,
+        {
+          action: 'set core.internet to true on this node, or fetch it on another one first',
+        },
+      );
+    }
+    if (download.adopted !== undefined)
+      return this.continueAdopted(download, download.adopted.hashes);
+    const known = download.local?.attestation ?? download.stale?.signed.attestation;
+    const answer = await this.ask(download, known);
+    if (answer === undefined) return;
+    if (answer.status === 304 && known !== undefined)
+      return this.confirmed(download, known, answer);
+    if (answer.status >= 500 && this.useStale(download)) return answer.cancel();
+    return this.takeBody(download, answer);
+  }
+
+  /** The origin's answer; `undefined` if it failed and a stale copy took its place. */
+  private async ask(
+    download: Download,
+    known: Attestation | undefined,
+  ): Promise<OriginAnswer | undefined> {
+    const { ask } = download;
+    const condition = known === undefined ? {} : validators(known.headers);
+    const range = known === undefined ? directRange(download) : {};
+    try {
+      return await this.options.origin.fetch('GET', ask.url, {
+        ...ask.headers,
+        ...condition,
+        ...range,
+      });
+    } catch (error) {
+      if (errorCode(error) === 'E_ORIGIN_UNREACHABLE' && this.useStale(download)) return undefined;
+      throw error;
+    }
+  }
+
+  private useStale({ flight, local }: Download): boolean {
+    if (local === undefined || !usableOnError(local.attestation, this.options.clock.wallMs()))
+      return false;
+    const { status, headers, sizeBytes, sha256 } = local.attestation;
+    flight.begin({ status, headers, source: 'stale', sizeBytes, sha256, entry: local }, undefined);
+    flight.complete();
+    return true;
+  }
+
+  /** 304: the stale copy is good again; our own, or a peer's. */
+  private async confirmed(
+    download: Download,
+    known: Attestation,
+    answer: OriginAnswer,
+  ): Promise<void> {
+    answer.cancel();
+    this.fetch.counters.add('revalidated');
+    const { flight, ask, local, stale } = download;
+    const headers = refreshed(known.headers, storableHeaders(answer.headers));
+    const fetchedAt = this.options.clock.wallMs();
+    const expires = expiresAt({ ...known, headers, fetchedAt }, ask.policy.immutable === true);
+    const signed = this.fetch.attest({ ...known, headers, fetchedAt, expiresAt: expires });
+    if (local !== undefined) {
+      const rules = { immutable: local.immutable, shareable: local.shareable };
+      const entry = await this.options.store.addEntry(signed, rules);
+      const { status, sizeBytes, sha256 } = known;
+      flight.begin({ status, headers, source: 'revalidated', sizeBytes, sha256, entry }, undefined);
+      return flight.complete();
+    }
+    if (stale === undefined)
+      throw new CodedError('E_ORIGIN_CONFUSED', `${ask.url}: 304 to an unconditional request`);
+    await this.fetch.beginFrom(download, stale, headers, 'revalidated');
+    download.adopted = stale;
+    try {
+      await this.fetch.takePieces(flight, stale);
+    } catch {
+      return this.continueAdopted(download, stale.hashes);
+    }
+    await this.fetch.finish(download, () => signed);
+  }
+
+  private async takeBody(download: Download, answer: OriginAnswer): Promise<void> {
+    const { flight, ask } = download;
+    const headers = storableHeaders(answer.headers);
+    const length = answer.headers['content-length'];
+    const sizeBytes = length === undefined ? undefined : Number(length);
+    const variant = responseVariant(answer.headers, ask.variant);
+    const part = partOf(answer);
+    flight.solo = part !== undefined;
+    if (part !== undefined) {
+      delete headers['content-range'];
+      headers['content-length'] = String(part.totalBytes);
+      const { firstByte, totalBytes } = part;
+      const head = { status: 200, headers, source: 'origin', sha256: undefined } as const;
+      flight.begin({ ...head, sizeBytes: totalBytes, firstByte }, undefined);
+      flight.totalBytes = sizeBytes;
+    } else {
+      const storable = variant !== undefined && this.storable(download, answer);
+      const incoming = storable ? await this.fetch.createFile(sizeBytes) : undefined;
+      flight.begin(
+        { status: answer.status, headers, source: 'origin', sizeBytes, sha256: undefined },
+        incoming,
+      );
+    }
+    if (flight.incoming === undefined) flight.spool.onDeserted = () => answer.cancel();
+    await this.copyBody(download, answer, headers);
+    await this.fetch.finish(download, (sha256, chain) => {
+      const fetchedAt = this.options.clock.wallMs();
+      const base = {
+        url: ask.url,
+        variant: variant ?? '*',
+        status: answer.status,
+        headers,
+        fetchedAt,
+      };
+      const expires = expiresAt(base, ask.policy.immutable === true);
+      const tls = ask.url.startsWith('https:');
+      return this.fetch.attest({
+        ...base,
+        sizeBytes: flight.receivedBytes,
+        sha256,
+        chain,
+        expiresAt: expires,
+        tls,
+      });
+    });
+  }
+
+  private storable({ ask }: Download, answer: OriginAnswer): boolean {
+    if (ask.personal) return false;
+    return isStorable(
+      ask.url,
+      ask.headers,
+      answer.status,
+      answer.headers,
+      ask.policy.immutable === true,
+    );
+  }
+
+  /** Copies the body, continuing it where the connection breaks. */
+  private async copyBody(
+    { flight, ask }: Download,
+    answer: OriginAnswer,
+    headers: Headers,
+  ): Promise<void> {
+    let body = answer;
+    for (let resumes = 0; ; resumes += 1) {
+      const before = flight.receivedBytes;
+      try {
+        for await (const chunk of body.body) await flight.append(chunk);
+        return;
+      } catch (cause) {
+        const next =
+          resumes < RESUMES_MAX && !flight.solo
+            ? await this.resume(ask.url, ask.headers, headers, flight.receivedBytes)
+            : undefined;
+        if (next === undefined) throw brokenOff(ask.url, flight.receivedBytes, cause);
+        body = next;
+      } finally {
+        this.fetch.counters.add('bytes-from-origin', flight.receivedBytes - before);
+      }
+    }
+  }
+
+  /** The rest of a body, if the origin still has the same one. */
+  private async resume(
+    url: string,
+    request: Headers,
+    headers: Headers,
+    from: number,
+  ): Promise<OriginAnswer | undefined> {
+    const validator = rangeValidator(headers);
+    if (validator === undefined || from === 0) return undefined;
+    this.fetch.counters.add('origin-resumed');
+    const range = { range: `bytes=${from}-`, 'if-range': validator };
+    const answer = await this.options.origin.fetch('GET', url, { ...request, ...range });
+    if (answer.status === 206 && partOf(answer)?.firstByte === from) return answer;
+    answer.cancel();
+    return undefined;
+  }
+
+  /** Continues a peer's copy from the origin, every piece checked against the copy's hashes. */
+  private async continueAdopted(download: Download, hashes: Buffer): Promise<void> {
+    const { flight, ask, adopted } = download;
+    if (adopted === undefined) throw new Error('invariant broken: nothing was adopted');
+    const from = flight.receivedBytes;
+    const resumed = await this.resume(
+      ask.url,
+      ask.headers,
+      adopted.signed.attestation.headers,
+      from,
+    );
+    const answer = resumed ?? (await this.options.origin.fetch('GET', ask.url, ask.headers));
+    let piece = resumed === undefined ? 0 : from / PIECE_BYTES;
+    try {
+      for await (const bytes of cutPieces(answer.body)) {
+        if (!isPiece(bytes, hashes, piece)) {
+          throw new CodedError(
+            'E_ORIGIN_CHANGED',
+            `${ask.url} has changed since a peer fetched it`,
+            { action: 'ask again' },
+          );
+        }
+        piece += 1;
+        if (piece * PIECE_BYTES > from) await flight.append(bytes);
+      }
+    } finally {
+      answer.cancel();
+      this.fetch.counters.add('bytes-from-origin', flight.receivedBytes - from);
+    }
+    await this.fetch.finish(download, () => adopted.signed);
+  }
+}
+
+/** A request for a far part of an unknown resource is passed on as such. */
+function directRange({ ask }: Download): Record<string, string> {
+  if (ask.startByte < RANGE_DIRECT_BYTES) return {};
+  return { range: `bytes=${ask.startByte}-${ask.endByte === undefined ? '' : ask.endByte - 1}` };
+}
+
+/** What part of the resource a 206 carries (RFC 9110 §14.4). */
+function partOf(answer: OriginAnswer): { firstByte: number; totalBytes: number } | undefined {
+  const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.headers['content-range'] ?? '');
+  if (answer.status !== 206 || match === null) return undefined;
+  return { firstByte: Number(match[1]), totalBytes: Number(match[2]) };
+}
+
+function brokenOff(url: string, receivedBytes: number, cause: unknown): CodedError {
+  return new CodedError('E_BODY_TRUNCATED', `${url} broke off after ${receivedBytes} bytes`, {
+    cause,
+  });
+}

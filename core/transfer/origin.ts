@@ -1,0 +1,132 @@
+/**
+ * Fetching from the Internet: got, streamed, undecoded, to an address that the guard has judged,
+ * through the office's own proxy where there is one. Redirects are answers like any other: the
+ * client follows them itself, through us.
+ */
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import { CodedError } from '@peerage/sdk';
+import { type Got, got, type OptionsInit } from 'got';
+import { HttpProxyAgent } from 'http-proxy-agent';
+import { HttpsProxyAgent } from 'https-proxy-agent';
+import type { Headers } from './freshness.js';
+import type { AddressGuard } from './guard.js';
+
+/** Time until connected, until the head is there, and between two pieces of the body. */
+const TIMEOUTS_MS = {
+  lookup: 10_000,
+  connect: 10_000,
+  secureConnect: 10_000,
+  response: 60_000,
+  socket: 60_000,
+};
+
+export interface OriginOptions {
+  readonly guard: AddressGuard;
+  /** `http://host:port`, or empty. */
+  readonly upstreamProxy: string;
+  /** PEM file, or empty. */
+  readonly extraCa: string;
+}
+
+export interface OriginAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: AsyncIterable<Buffer>;
+  /** Gives the connection up. */
+  cancel(): void;
+}
+
+export class OriginFetcher {
+  private readonly options: OriginOptions;
+  private readonly client: Got;
+
+  /** @throws CodedError `E_EXTRA_CA_UNREADABLE` */
+  constructor(options: OriginOptions) {
+    this.options = options;
+    const { upstreamProxy: proxy, extraCa } = options;
+    const agents =
+      proxy === ''
+        ? {}
+        : { agent: { http: new HttpProxyAgent(proxy), https: new HttpsProxyAgent(proxy) } };
+    const trust = extraCa === '' ? {} : { https: { certificateAuthority: readExtraCa(extraCa) } };
+    this.client = got.extend({
+      decompress: false,
+      throwHttpErrors: false,
+      followRedirect: false,
+      retry: { limit: 0 },
+      timeout: TIMEOUTS_MS,
+      headers: { 'user-agent': undefined },
+      ...agents,
+      ...trust,
+    } as OptionsInit);
+  }
+
+  /**
+   * Sends a request; resolves when the head has arrived.
+   * @throws CodedError `E_ADDRESS_DENIED`, `E_ORIGIN_UNREACHABLE`
+   */
+  async fetch(method: 'GET' | 'HEAD', url: string, headers: Headers): Promise<OriginAnswer> {
+    const target = new URL(url);
+    const lookup = await this.pinnedLookup(target.hostname);
+    const stream = this.client.stream(url, { method, headers: { ...headers }, ...lookup });
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      stream.once('response', resolve);
+      stream.once('error', (cause: unknown) => reject(unreachable(target.host, cause)));
+    });
+    // From here on errors come out of the iteration; without a listener they would end the process.
+    stream.on('error', () => undefined);
+    return {
+      status: response.statusCode ?? 502,
+      headers: joinHeaders(response),
+      body: stream as AsyncIterable<Buffer>,
+      cancel: () => stream.destroy(),
+    };
+  }
+
+  /** The connection goes to the address that was judged; an office proxy resolves for itself. */
+  private async pinnedLookup(host: string): Promise<Pick<OptionsInit, 'dnsLookup'>> {
+    const literal = host.replace(/^\[(.*)\]$/, '$1');
+    if (this.options.upstreamProxy !== '' && isIP(literal) === 0) return {};
+    const [address = ''] = await this.options.guard.resolve(host);
+    const family = isIP(address) === 6 ? 6 : 4;
+    const pinned = (_host: string, options: unknown, callback: unknown) => {
+      const answer = (typeof options === 'function' ? options : callback) as (
+        ...args: unknown[]
+      ) => void;
+      const all =
+        typeof options === 'object' && options !== null && 'all' in options && options.all === true;
+      if (all) answer(null, [{ address, family }]);
+      else answer(null, address, family);
+    };
+    return this.options.upstreamProxy === '' ? { dnsLookup: pinned } : {};
+  }
+}
+
+function readExtraCa(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new CodedError('E_EXTRA_CA_UNREADABLE', `core.extraCa: ${file} cannot be read`, {
+      expected: 'a PEM file of certificates',
+      cause,
+    });
+  }
+}
+
+function unreachable(host: string, cause: unknown): CodedError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CodedError('E_ORIGIN_UNREACHABLE', `${host} did not answer: ${why}`, {
+    action: 'check the Internet connection, or core.upstreamProxy',
+    cause,
+  });
+}
+
+function joinHeaders(response: IncomingMessage): Headers {
+  const joined: Record<string, string> = {};
+  for (const [name, value] of Object.entries(response.headers)) {
+    if (value !== undefined) joined[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return joined;
+}
