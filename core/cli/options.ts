@@ -1,0 +1,85 @@
+/** The command line: one grammar for all commands, checked before anything is done. */
+
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CodedError } from '@peerage/sdk';
+import { defaultStateDirectory } from '../state.js';
+
+export interface CommandLine {
+  readonly words: readonly string[];
+  readonly json: boolean;
+  readonly help: boolean;
+  readonly version: boolean;
+  readonly stateDirectory: string;
+  /** The plugins.json named or found; `undefined` if there is none. */
+  readonly configurationFile: string | undefined;
+  readonly outputFile: string | undefined;
+  readonly name: string | undefined;
+  readonly group: string | undefined;
+  readonly days: string | undefined;
+}
+
+export const USAGE = `peerage: a LAN fetches each thing from the Internet once, and shares it
+
+  peerage start                    run a node in the foreground
+  peerage get URL [-o FILE]        get a URL through the running node
+  peerage status | peers | downloads
+  peerage cache list | pin URL | unpin URL | purge URL
+  peerage plugins list | enable ID | disable ID
+  peerage ca init [--group NAME]   make a group's CA on this machine, and join this machine to it
+  peerage ca issue NAME --out FILE make another machine's identity (its STATE/identity.pem)
+
+  --json           print JSON
+  --state DIR      the node's state directory      (or PEERAGE_STATE)
+  --config FILE    its plugins.json                (or PEERAGE_CONFIG)
+  --name NAME      this node's name, with ca init  (default: the host's name)
+  --days N         how long a certificate is good  (default: 30)
+`;
+
+/** @throws CodedError `E_USAGE` */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+        version: { type: 'boolean', default: false },
+        state: { type: 'string' },
+        config: { type: 'string' },
+        output: { type: 'string', short: 'o' },
+        out: { type: 'string' },
+        name: { type: 'string' },
+        group: { type: 'string' },
+        days: { type: 'string' },
+      },
+    });
+    const stateDirectory =
+      values.state === undefined ? defaultStateDirectory() : resolve(values.state);
+    return {
+      words: positionals,
+      json: values.json,
+      help: values.help,
+      version: values.version,
+      stateDirectory,
+      configurationFile: findConfiguration(values.config, stateDirectory),
+      outputFile: values.output ?? values.out,
+      name: values.name,
+      group: values.group,
+      days: values.days,
+    };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CodedError('E_USAGE', why, { action: 'see `peerage --help`', cause });
+  }
+}
+
+/** The file named, else plugins.json of the state directory, else of the current one. */
+function findConfiguration(named: string | undefined, stateDirectory: string): string | undefined {
+  const chosen = named ?? process.env['PEERAGE_CONFIG'];
+  if (chosen !== undefined) return resolve(chosen);
+  const candidates = [join(stateDirectory, 'plugins.json'), resolve('plugins.json')];
+  return candidates.find((file) => existsSync(file));
+}

@@ -1,0 +1,48 @@
+/** The commands by name; errors become one line (or one JSON object) and an exit code. */
+import { CodedError, describeError, errorCode } from '@peerage/sdk';
+import { CORE_VERSION } from '../version.js';
+import { ca, cache, get, plugins } from './change.js';
+import { look } from './look.js';
+import { type CommandLine, parseCommandLine, USAGE } from './options.js';
+import { start } from './start.js';
+
+const VIEWS = ['status', 'peers', 'downloads'];
+
+/** @returns the exit code: 0 done, 1 failed, 2 used wrongly, 3 no node is running */
+export async function run(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json');
+  try {
+    return await dispatch(parseCommandLine(argv));
+  } catch (error) {
+    const code = errorCode(error);
+    const text = json
+      ? JSON.stringify({ code, error: describeError(error) })
+      : `peerage: ${describeError(error)} [${code}]`;
+    process.stderr.write(`${text}\n`);
+    if (code === 'E_USAGE') return 2;
+    return code === 'E_NOT_RUNNING' ? 3 : 1;
+  }
+}
+
+async function dispatch(line: CommandLine): Promise<number> {
+  const [command, verb, argument] = line.words;
+  if (line.version) {
+    process.stdout.write(`${CORE_VERSION}\n`);
+    return 0;
+  }
+  if (line.help || command === undefined) {
+    process.stdout.write(USAGE);
+    return line.help ? 0 : 2;
+  }
+  if (VIEWS.includes(command)) return look(line, command);
+  if (command === 'start') return start(line);
+  if (command === 'get') return get(line, verb);
+  if (command === 'cache')
+    return verb === 'list' ? look(line, 'cache') : cache(line, verb ?? '', argument);
+  if (command === 'plugins')
+    return verb === 'list' ? look(line, 'plugins') : plugins(line, verb ?? '', argument);
+  if (command === 'ca') return ca(line, verb ?? '', argument);
+  throw new CodedError('E_USAGE', `${command} is not a command`, {
+    action: 'see `peerage --help`',
+  });
+}

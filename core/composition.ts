@@ -1,0 +1,222 @@
+/**
+ * The one place where the parts of a node are put together, and the only user of the container in
+ * the core. The container constructs; a disposable store owns life and ends it in reverse order.
+ */
+import 'reflect-metadata';
+import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { container, type DependencyContainer, instanceCachingFactory } from 'tsyringe';
+import { DisposableStore } from './base/disposal.js';
+import { PluginHosting } from './host/host.js';
+import { PeeringDriver } from './peering/driver.js';
+import { Introducer } from './peering/introduce.js';
+import type { Configuration } from './ports/configuration.js';
+import type { Logger } from './ports/log.js';
+import type { Copies } from './protocol/context.js';
+import { Peer } from './protocol/peer.js';
+import { ControlService } from './service/control.js';
+import { loadIdentity, prepareState, takeLock } from './state.js';
+import { SystemRandom, systemClock } from './system.js';
+import { Fetch } from './transfer/fetch.js';
+import { AddressGuard } from './transfer/guard.js';
+import { OriginFetcher } from './transfer/origin.js';
+import { PeerFetcher } from './transfer/peer-fetch.js';
+import { RequestPath } from './transfer/request.js';
+import { ObjectServer } from './transfer/serve.js';
+import { ObjectStore } from './transfer/store.js';
+import type { Identity } from './trust/authority.js';
+import { MemberKeyring } from './trust/keyring.js';
+import { CORE_VERSION } from './version.js';
+import { Opener } from './wire/open.js';
+import { Sealer } from './wire/seal.js';
+
+export interface NodeOptions {
+  readonly stateDirectory: string;
+  readonly configuration: Configuration;
+  readonly logger: Logger;
+}
+
+/** What was read or opened before anything could be constructed. */
+interface Ground extends NodeOptions {
+  readonly identity: Identity;
+  readonly solo: boolean;
+  readonly store: ObjectStore;
+}
+
+const MIB = 1024 * 1024;
+
+/** A running node. */
+export interface RunningNode {
+  readonly identity: Identity;
+  readonly solo: boolean;
+  /** Stops everything in reverse order. */
+  stop(): Promise<void>;
+}
+
+/** Starts a node. @throws CodedError when it cannot; nothing is left running then */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const life = new DisposableStore();
+  try {
+    return await start(options, life);
+  } catch (error) {
+    await life.dispose();
+    throw error;
+  }
+}
+
+async function start(options: NodeOptions, life: DisposableStore): Promise<RunningNode> {
+  const { stateDirectory, configuration, logger } = options;
+  const { core } = configuration;
+  await prepareState(stateDirectory);
+  life.onDispose(await takeLock(stateDirectory));
+  const { identity, solo } = await loadIdentity(stateDirectory);
+  const store = await ObjectStore.open({
+    directory: core.storeDirectory === '' ? join(stateDirectory, 'store') : core.storeDirectory,
+    quotaBytes: core.storeQuotaMiB * MIB,
+    logger,
+  });
+  life.onDispose(() => store.close());
+  const parts = compose({ ...options, identity, solo, store });
+
+  const server = parts.resolve(ObjectServer);
+  life.onDispose(() => server.close());
+  const fetcher = parts.resolve(PeerFetcher);
+  life.onDispose(() => fetcher.close());
+  const driver = parts.resolve(PeeringDriver);
+  await driver.start();
+  life.onDispose(() => driver.stop());
+  const control = parts.resolve(ControlService);
+  await control.open();
+  life.onDispose(() => control.close());
+  const host = parts.resolve(PluginHosting);
+  life.onDispose(() => host.stop());
+  await host.start();
+  return { identity, solo, stop: () => life.dispose() };
+}
+
+/** Registers how each part is made; the container makes each once, when it is first asked for. */
+function compose(ground: Ground): DependencyContainer {
+  const parts = container.createChildContainer();
+  const { identity, solo, store, configuration, logger, stateDirectory } = ground;
+  const { core } = configuration;
+  const register = <T>(
+    token: abstract new (...args: never[]) => T,
+    make: (parts: DependencyContainer) => T,
+  ) => {
+    parts.register<T>(token as never, { useFactory: instanceCachingFactory(make) });
+  };
+  const keyring = new MemberKeyring(identity.ca, () => systemClock.wallMs());
+  const clock = systemClock;
+  register(AddressGuard, () => new AddressGuard(core.originAllow));
+  register(OriginFetcher, (p) => {
+    const { upstreamProxy, extraCa } = core;
+    return new OriginFetcher({ guard: p.resolve(AddressGuard), upstreamProxy, extraCa });
+  });
+  register(PeerFetcher, () => new PeerFetcher(identity, keyring));
+  register(ObjectServer, () => new ObjectServer({ identity, keyring, store, logger }));
+  register(PeeringDriver, (p) => makeDriver(ground, keyring, p));
+  register(Fetch, (p) => {
+    const peering = p.resolve(PeeringDriver);
+    const origin = p.resolve(OriginFetcher);
+    const peers = p.resolve(PeerFetcher);
+    return new Fetch({
+      store,
+      origin,
+      peers,
+      peering,
+      identity,
+      clock,
+      logger,
+      internet: core.internet,
+    });
+  });
+  register(RequestPath, (p) => {
+    return new RequestPath({
+      store,
+      fetch: p.resolve(Fetch),
+      guard: p.resolve(AddressGuard),
+      clock,
+      logger,
+    });
+  });
+  register(PluginHosting, (p) => {
+    const transfer = p.resolve(RequestPath);
+    return new PluginHosting({
+      configuration,
+      stateDirectory,
+      transfer,
+      coreVersion: CORE_VERSION,
+      clock,
+      logger,
+    });
+  });
+  register(ControlService, (p) => {
+    const about = {
+      name: identity.name,
+      group: identity.group,
+      kid: identity.kid,
+      solo,
+      version: CORE_VERSION,
+    };
+    return new ControlService({
+      stateDirectory,
+      about,
+      peering: p.resolve(PeeringDriver),
+      transfer: p.resolve(RequestPath),
+      server: p.resolve(ObjectServer),
+      host: p.resolve(PluginHosting),
+      logger,
+    });
+  });
+  return parts;
+}
+
+function makeDriver(
+  ground: Ground,
+  keyring: MemberKeyring,
+  parts: DependencyContainer,
+): PeeringDriver {
+  const { identity, solo, configuration, logger } = ground;
+  const { core } = configuration;
+  const boot = randomBytes(16).toString('base64url');
+  const copies: Copies = {
+    find: (query) => parts.resolve(RequestPath).copies.find(query),
+    downloading: (query) => parts.resolve(RequestPath).copies.downloading(query),
+  };
+  const peer = new Peer({
+    kid: identity.kid,
+    boot,
+    profile: core.profile,
+    client: core.roles !== 'server',
+    server: core.roles !== 'client',
+    internet: core.internet,
+    broadcastResponses: core.broadcastResponses,
+    roundTripInitialMs: core.roundTripInitialMs,
+    peering: !solo,
+    copies,
+    random: new SystemRandom(),
+    sha256: (text) => createHash('sha256').update(text).digest(),
+  });
+  const { group, kid, key, certificate } = identity;
+  const opener = new Opener({ group, ownKid: kid, keyring });
+  const introducer = new Introducer(keyring, systemClock, core.objectPort);
+  opener.onUnknown = (unknown, address) => introducer.unknown(unknown, address);
+  return new PeeringDriver({
+    peer,
+    opener,
+    sealer: new Sealer({
+      group,
+      kid,
+      boot,
+      port: core.objectPort,
+      key,
+      certificate: certificate.raw.toString('base64url'),
+    }),
+    clock: systemClock,
+    logger,
+    peering: !solo,
+    address: core.address,
+    packetPort: core.packetPort,
+    onInterface: ({ address }) => parts.resolve(ObjectServer).listen(address, core.objectPort),
+  });
+}

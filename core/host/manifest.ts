@@ -1,0 +1,120 @@
+/**
+ * From an entry of plugins.json to a checked manifest: where the package is, what it says, what it
+ * may do. Flow 3: plugins.json ─► manifest ─► order ─► spawn ─► grant ─► activate.
+ */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { CodedError, type PluginManifest } from '@peerage/sdk';
+import { Ajv } from 'ajv';
+import type { Configuration, PluginEntry } from '../ports/configuration.js';
+
+/** Versions of the plugin interface that this core speaks. */
+export const API_VERSIONS: readonly number[] = [1];
+
+const MANIFEST_SCHEMA = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['api', 'id', 'urls', 'settings'],
+  properties: {
+    api: { type: 'integer' },
+    id: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,40}$' },
+    displayName: { type: 'string', maxLength: 100, default: '' },
+    urls: { type: 'array', maxItems: 500, items: { type: 'string', maxLength: 1000 } },
+    election: { enum: ['own', 'network', 'none'], default: 'none' },
+    activation: { type: 'array', items: { enum: ['start'] }, default: ['start'] },
+    settings: { type: 'object' },
+  },
+} as const;
+
+/** Everything that is known of a plugin before it runs. */
+export interface PluginPackage {
+  readonly manifest: PluginManifest;
+  readonly version: string;
+  /** URL of its main module. */
+  readonly main: string;
+  readonly directory: string;
+  readonly entry: PluginEntry;
+  /** Its settings, judged and completed. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** Reads and judges the package of one entry. @throws CodedError `E_PLUGIN_*`, `E_CONFIG_INVALID` */
+export async function readPlugin(
+  id: string,
+  entry: PluginEntry,
+  configuration: Configuration,
+): Promise<PluginPackage> {
+  const file = await locate(entry.use, configuration.file);
+  let parsed: { version?: unknown; main?: unknown; peerage?: unknown };
+  try {
+    parsed = JSON.parse(await readFile(file, 'utf8')) as typeof parsed;
+  } catch (cause) {
+    throw new CodedError('E_PLUGIN_MANIFEST', `plugin ${id}: ${file} cannot be read`, { cause });
+  }
+  const manifest = judgeManifest(id, file, parsed.peerage);
+  const directory = dirname(file);
+  const main = typeof parsed.main === 'string' ? parsed.main : 'index.js';
+  return {
+    manifest,
+    version: typeof parsed.version === 'string' ? parsed.version : '0.0.0',
+    main: pathToFileURL(join(directory, main)).href,
+    directory,
+    entry,
+    settings: configuration.checkSettings(id, manifest.settings),
+  };
+}
+
+function judgeManifest(id: string, file: string, manifest: unknown): PluginManifest {
+  const validate = new Ajv({ useDefaults: true, strict: false }).compile<PluginManifest>(
+    MANIFEST_SCHEMA,
+  );
+  if (!validate(manifest)) {
+    const [error] = validate.errors ?? [];
+    const extra = error?.params['additionalProperty'];
+    const which = extra === undefined ? '' : ` "${String(extra)}"`;
+    throw new CodedError(
+      'E_PLUGIN_MANIFEST',
+      `plugin ${id}: ${file}: "peerage${error?.instancePath ?? ''}" ${error?.message ?? 'is missing'}${which}`,
+      {
+        expected: 'a manifest as in sdk/manifest.ts',
+      },
+    );
+  }
+  if (manifest.id !== id) {
+    throw new CodedError(
+      'E_PLUGIN_MANIFEST',
+      `plugin ${id}: its manifest says it is "${manifest.id}"`,
+      {
+        action: `name the entry "${manifest.id}" in plugins.json`,
+      },
+    );
+  }
+  if (!API_VERSIONS.includes(manifest.api)) {
+    throw new CodedError('E_PLUGIN_API', `plugin ${id} needs plugin interface ${manifest.api}`, {
+      expected: `one of ${API_VERSIONS.join(', ')}`,
+      action: 'update Peerage or the plugin',
+    });
+  }
+  return manifest;
+}
+
+/** The package.json of a package name or a directory, as seen from plugins.json or the core. */
+async function locate(use: string, configurationFile: string): Promise<string> {
+  const base = dirname(resolve(configurationFile));
+  if (isAbsolute(use) || use.startsWith('.')) return join(resolve(base, use), 'package.json');
+  for (const from of [join(base, 'plugins.json'), import.meta.url]) {
+    for (const folder of createRequire(from).resolve.paths(use) ?? []) {
+      const file = join(folder, use, 'package.json');
+      const found = await readFile(file).then(
+        () => true,
+        () => false,
+      );
+      if (found) return file;
+    }
+  }
+  throw new CodedError('E_PLUGIN_NOT_FOUND', `plugin package ${use} is not installed`, {
+    action: `npm install ${use}, or disable it in plugins.json`,
+  });
+}

@@ -1,0 +1,147 @@
+/**
+ * The running service's local interface: two sockets in the state directory, `control.sock` for
+ * changes (its owner alone) and `status.sock` for looking (everybody). Plain HTTP and JSON.
+ *
+ *   GET  /status /peers /downloads /plugins /cache      both sockets
+ *   GET  /get?url=…       the bytes of a resource       control
+ *   POST /cache/pin /cache/unpin /cache/purge ?url=…    control
+ */
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { CodedError, describeError, errorCode, type ResourceResponse } from '@peerage/sdk';
+import type { Logger } from '../ports/log.js';
+import type { ContentTransfer, LanPeering, PluginHost } from '../ports/ports.js';
+import type { ObjectServer } from '../transfer/serve.js';
+
+/** Who this node is. */
+export interface AboutNode {
+  readonly name: string;
+  readonly group: string;
+  readonly kid: string;
+  /** A group of one: nothing is sent on the LAN. */
+  readonly solo: boolean;
+  readonly version: string;
+}
+
+export interface ControlOptions {
+  readonly stateDirectory: string;
+  readonly about: AboutNode;
+  readonly peering: LanPeering;
+  readonly transfer: ContentTransfer;
+  readonly server: ObjectServer;
+  readonly host: PluginHost;
+  readonly logger: Logger;
+}
+
+type View = () => unknown;
+type Change = (url: string) => Promise<unknown>;
+
+export class ControlService {
+  private readonly options: ControlOptions;
+  private readonly servers: Server[] = [];
+  private readonly startedAt = Date.now();
+
+  constructor(options: ControlOptions) {
+    this.options = options;
+  }
+
+  async open(): Promise<void> {
+    await this.listen('control.sock', 0o600, true);
+    await this.listen('status.sock', 0o666, false);
+  }
+
+  async close(): Promise<void> {
+    for (const server of this.servers.splice(0)) {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  }
+
+  private async listen(name: string, mode: number, mayChange: boolean): Promise<void> {
+    const path = join(this.options.stateDirectory, name);
+    await rm(path, { force: true });
+    const server = createServer(
+      (request, response) => void this.answer(request, response, mayChange),
+    );
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, resolve);
+    });
+    await chmod(path, mode);
+    this.servers.push(server);
+  }
+
+  private readonly views: Readonly<Record<string, View>> = {
+    '/status': () => this.status(),
+    '/peers': () => this.options.peering.status().peers,
+    '/downloads': () => this.options.transfer.downloads(),
+    '/plugins': () => this.options.host.plugins(),
+    '/cache': () => this.options.transfer.entries(),
+  };
+
+  private readonly changes: Readonly<Record<string, Change>> = {
+    '/cache/pin': (url) => this.options.transfer.pin(url, true),
+    '/cache/unpin': (url) => this.options.transfer.pin(url, false),
+    '/cache/purge': (url) => this.options.transfer.purge(url),
+  };
+
+  private status(): unknown {
+    const { about, peering, transfer, host, server } = this.options;
+    const { peers, ...lan } = peering.status();
+    return {
+      ...about,
+      uptimeSeconds: Math.round((Date.now() - this.startedAt) / 1000),
+      peers: peers.length,
+      lan,
+      transfer: transfer.status(),
+      uploads: server.counters.snapshot(),
+      plugins: host.plugins(),
+    };
+  }
+
+  private async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    mayChange: boolean,
+  ): Promise<void> {
+    try {
+      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://local');
+      const url = searchParams.get('url') ?? '';
+      const view = Object.hasOwn(this.views, pathname) ? this.views[pathname] : undefined;
+      if (request.method === 'GET' && view !== undefined) return sendJson(response, 200, view());
+      if (!mayChange) throw new CodedError('E_READ_ONLY', 'this socket is for looking only');
+      if (request.method === 'GET' && pathname === '/get') return await this.get(url, response);
+      const change = Object.hasOwn(this.changes, pathname) ? this.changes[pathname] : undefined;
+      if (request.method !== 'POST' || change === undefined) {
+        throw new CodedError('E_CALL_UNKNOWN', `${request.method} ${pathname} is not known`);
+      }
+      sendJson(response, 200, { entries: await change(url) });
+    } catch (error) {
+      if (response.headersSent) return void response.destroy();
+      const fault = { code: errorCode(error), error: describeError(error) };
+      sendJson(response, fault.code === 'E_READ_ONLY' ? 403 : 400, fault);
+    }
+  }
+
+  private async get(url: string, response: ServerResponse): Promise<void> {
+    const found: ResourceResponse = await this.options.transfer.open('cli', { url });
+    response.setHeader('peerage-source', found.source);
+    response.setHeader('peerage-status', found.status);
+    if (found.sizeBytes !== undefined) response.setHeader('content-length', found.sizeBytes);
+    if (found.sha256 !== undefined) response.setHeader('peerage-sha256', found.sha256);
+    response.writeHead(200);
+    await pipeline(Readable.from(found.body, { objectMode: false }), response);
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  const text = JSON.stringify(value);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}

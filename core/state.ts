@@ -1,0 +1,166 @@
+/**
+ * The state directory: where a node keeps who it is and what it holds. Everything in it is made
+ * here or below; its lock says that a node is running in it.
+ *
+ *   identity.pem   this node's key and certificate in its group, if it is in one
+ *   solo.pem       the same for the group of one that it makes for itself at first start
+ *   ca/ca.pem      the CA, on the machine that made it
+ *   store/ plugins/ control.sock status.sock tickets.sock lock
+ */
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir, hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { CodedError, errorCode } from '@peerage/sdk';
+import {
+  type Authority,
+  authorityFromPem,
+  authorityToPem,
+  createAuthority,
+  type Identity,
+  identityFromPem,
+  identityToPem,
+  issueIdentity,
+} from './trust/authority.js';
+
+/** A socket's path must fit the system's address structure. */
+const SOCKET_PATH_BYTES_MAX = 100;
+const SOLO_GROUP = 'solo';
+const SOLO_DAYS = 3650;
+
+/** Where the state is if nobody says otherwise. */
+export function defaultStateDirectory(): string {
+  const { PEERAGE_STATE, XDG_STATE_HOME } = process.env;
+  if (PEERAGE_STATE !== undefined) return resolve(PEERAGE_STATE);
+  if (process.getuid?.() === 0) return '/var/lib/peerage';
+  return join(XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'peerage');
+}
+
+/** This machine's name as a node's name. */
+export function machineName(): string {
+  const name = hostname()
+    .replace(/[^A-Za-z0-9.-]/g, '-')
+    .slice(0, 63);
+  return /^[A-Za-z0-9]/.test(name) ? name : `node-${randomBytes(3).toString('hex')}`;
+}
+
+/** @throws CodedError `E_STATE_UNUSABLE` */
+export async function prepareState(directory: string): Promise<void> {
+  if (Buffer.byteLength(join(directory, 'control.sock')) > SOCKET_PATH_BYTES_MAX) {
+    throw new CodedError(
+      'E_STATE_UNUSABLE',
+      `the state directory ${directory} has too long a path`,
+      {
+        expected: `at most ${SOCKET_PATH_BYTES_MAX} bytes with the name of a socket`,
+      },
+    );
+  }
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o755 });
+  } catch (cause) {
+    throw new CodedError('E_STATE_UNUSABLE', `the state directory ${directory} cannot be made`, {
+      action: 'choose another one with --state',
+      cause,
+    });
+  }
+}
+
+/** Takes the lock of the directory; returns how to give it back. @throws CodedError `E_ALREADY_RUNNING` */
+export async function takeLock(directory: string): Promise<() => Promise<void>> {
+  const path = join(directory, 'lock');
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    try {
+      const file = await open(path, 'wx', 0o644);
+      await file.writeFile(String(process.pid));
+      await file.close();
+      return () => rm(path, { force: true });
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') {
+        throw new CodedError('E_STATE_UNUSABLE', `${path} cannot be written`, { cause: error });
+      }
+      const pid = Number(await readFile(path, 'utf8').catch(() => '0'));
+      if (isAlive(pid)) {
+        throw new CodedError('E_ALREADY_RUNNING', `a node (process ${pid}) runs in ${directory}`, {
+          action: 'stop it, or choose another directory with --state',
+        });
+      }
+      await rm(path, { force: true });
+    }
+  }
+  throw new CodedError('E_ALREADY_RUNNING', `another node is starting in ${directory}`);
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0 || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) === 'EPERM';
+  }
+}
+
+async function writeSecret(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
+  await chmod(`${path}.new`, 0o600);
+  await rename(`${path}.new`, path);
+}
+
+function readOptional(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw new CodedError('E_IDENTITY_INVALID', `${path} cannot be read`, { cause: error });
+  });
+}
+
+/** Who this node is; in a group of one, made at the first start, if nobody enrolled it. */
+export async function loadIdentity(
+  directory: string,
+): Promise<{ identity: Identity; solo: boolean }> {
+  const path = join(directory, 'identity.pem');
+  const pem = await readOptional(path);
+  if (pem !== undefined) return { identity: identityFromPem(pem, path, Date.now()), solo: false };
+  const soloPath = join(directory, 'solo.pem');
+  const soloPem = await readOptional(soloPath);
+  if (soloPem !== undefined)
+    return { identity: identityFromPem(soloPem, soloPath, Date.now()), solo: true };
+  const authority = createAuthority(SOLO_GROUP, Date.now());
+  const identity = issueIdentity(authority, machineName(), SOLO_DAYS, Date.now());
+  await writeSecret(soloPath, identityToPem(identity));
+  return { identity, solo: true };
+}
+
+/** Makes a CA in the state directory. @throws CodedError `E_CA_EXISTS`, `E_NAME_INVALID` */
+export async function makeAuthority(directory: string, group: string): Promise<Authority> {
+  const path = authorityPath(directory);
+  if ((await readOptional(path)) !== undefined) {
+    throw new CodedError('E_CA_EXISTS', `there is a CA in ${path} already`, {
+      action: 'issue certificates with `peerage ca issue NAME`',
+    });
+  }
+  const authority = createAuthority(group, Date.now());
+  await mkdir(join(directory, 'ca'), { recursive: true, mode: 0o700 });
+  await writeSecret(path, authorityToPem(authority));
+  return authority;
+}
+
+/** @throws CodedError `E_CA_MISSING` */
+export async function loadAuthority(directory: string): Promise<Authority> {
+  const path = authorityPath(directory);
+  const pem = await readOptional(path);
+  if (pem === undefined) {
+    throw new CodedError('E_CA_MISSING', `there is no CA in ${directory}`, {
+      action: 'make one with `peerage ca init`, or run this on the machine that has it',
+    });
+  }
+  return authorityFromPem(pem, path);
+}
+
+/** Writes an identity's bundle, readable by its owner alone. */
+export function saveIdentity(path: string, identity: Identity): Promise<void> {
+  return writeSecret(path, identityToPem(identity));
+}
+
+function authorityPath(directory: string): string {
+  return join(directory, 'ca', 'ca.pem');
+}
