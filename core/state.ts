@@ -9,8 +9,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir, hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { CodedError, errorCode } from '@peerage/sdk';
 import {
   type Authority,
@@ -27,14 +27,6 @@ import {
 const SOCKET_PATH_BYTES_MAX = 100;
 const SOLO_GROUP = 'solo';
 const SOLO_DAYS = 3650;
-
-/** Where the state is if nobody says otherwise. */
-export function defaultStateDirectory(): string {
-  const { PEERAGE_STATE, XDG_STATE_HOME } = process.env;
-  if (PEERAGE_STATE !== undefined) return resolve(PEERAGE_STATE);
-  if (process.getuid?.() === 0) return '/var/lib/peerage';
-  return join(XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'peerage');
-}
 
 /** This machine's name as a node's name. */
 export function machineName(): string {

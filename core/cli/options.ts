@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CodedError } from '@peerage/sdk';
-import { defaultStateDirectory } from '../state.js';
+import { defaultStateDirectory } from './state-directory.js';
 
 export interface CommandLine {
   readonly words: readonly string[];
@@ -15,6 +15,7 @@ export interface CommandLine {
   /** The plugins.json named or found; `undefined` if there is none. */
   readonly configurationFile: string | undefined;
   readonly outputFile: string | undefined;
+  readonly sha256: string | undefined;
   readonly name: string | undefined;
   readonly group: string | undefined;
   readonly days: string | undefined;
@@ -33,6 +34,7 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   --json           print JSON
   --state DIR      the node's state directory      (or PEERAGE_STATE)
   --config FILE    its plugins.json                (or PEERAGE_CONFIG)
+  --sha256 HEX     with get: the bytes' digest; peers may then serve http: URLs too
   --name NAME      this node's name, with ca init  (default: the host's name)
   --days N         how long a certificate is good  (default: 30)
 `;
@@ -51,6 +53,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
         config: { type: 'string' },
         output: { type: 'string', short: 'o' },
         out: { type: 'string' },
+        sha256: { type: 'string' },
         name: { type: 'string' },
         group: { type: 'string' },
         days: { type: 'string' },
@@ -66,6 +69,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       stateDirectory,
       configurationFile: findConfiguration(values.config, stateDirectory),
       outputFile: values.output ?? values.out,
+      sha256: values.sha256,
       name: values.name,
       group: values.group,
       days: values.days,

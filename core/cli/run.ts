@@ -1,10 +1,12 @@
-/** The commands by name; errors become one line (or one JSON object) and an exit code. */
+/**
+ * The commands by name; those that need more than a socket are loaded when used. Errors become one line (or one JSON object) and an
+ * exit code.
+ */
 import { CodedError, describeError, errorCode } from '@peerage/sdk';
 import { CORE_VERSION } from '../version.js';
-import { ca, cache, get, plugins } from './change.js';
 import { look } from './look.js';
 import { type CommandLine, parseCommandLine, USAGE } from './options.js';
-import { start } from './start.js';
+import { cache, get } from './resources.js';
 
 const VIEWS = ['status', 'peers', 'downloads'];
 
@@ -35,13 +37,15 @@ async function dispatch(line: CommandLine): Promise<number> {
     return line.help ? 0 : 2;
   }
   if (VIEWS.includes(command)) return look(line, command);
-  if (command === 'start') return start(line);
+  if (command === 'start') return (await import('./start.js')).start(line);
   if (command === 'get') return get(line, verb);
   if (command === 'cache')
     return verb === 'list' ? look(line, 'cache') : cache(line, verb ?? '', argument);
   if (command === 'plugins')
-    return verb === 'list' ? look(line, 'plugins') : plugins(line, verb ?? '', argument);
-  if (command === 'ca') return ca(line, verb ?? '', argument);
+    return verb === 'list'
+      ? look(line, 'plugins')
+      : (await import('./plugins.js')).plugins(line, verb ?? '', argument);
+  if (command === 'ca') return (await import('./authority.js')).ca(line, verb ?? '', argument);
   throw new CodedError('E_USAGE', `${command} is not a command`, {
     action: 'see `peerage --help`',
   });

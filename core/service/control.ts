@@ -3,7 +3,7 @@
  * changes (its owner alone) and `status.sock` for looking (everybody). Plain HTTP and JSON.
  *
  *   GET  /status /peers /downloads /plugins /cache      both sockets
- *   GET  /get?url=…       the bytes of a resource       control
+ *   GET  /get?url=…&sha256=…   the bytes of a resource   control
  *   POST /cache/pin /cache/unpin /cache/purge ?url=…    control
  */
 import { chmod, rm } from 'node:fs/promises';
@@ -11,7 +11,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { CodedError, describeError, errorCode, type ResourceResponse } from '@peerage/sdk';
+import {
+  CodedError,
+  describeError,
+  errorCode,
+  type ResourcePolicy,
+  type ResourceResponse,
+} from '@peerage/sdk';
 import type { Logger } from '../ports/log.js';
 import type { ContentTransfer, LanPeering, PluginHost } from '../ports/ports.js';
 import type { ObjectServer } from '../transfer/serve.js';
@@ -113,7 +119,9 @@ export class ControlService {
       const view = Object.hasOwn(this.views, pathname) ? this.views[pathname] : undefined;
       if (request.method === 'GET' && view !== undefined) return sendJson(response, 200, view());
       if (!mayChange) throw new CodedError('E_READ_ONLY', 'this socket is for looking only');
-      if (request.method === 'GET' && pathname === '/get') return await this.get(url, response);
+      if (request.method === 'GET' && pathname === '/get') {
+        return await this.get(url, searchParams.get('sha256'), response);
+      }
       const change = Object.hasOwn(this.changes, pathname) ? this.changes[pathname] : undefined;
       if (request.method !== 'POST' || change === undefined) {
         throw new CodedError('E_CALL_UNKNOWN', `${request.method} ${pathname} is not known`);
@@ -126,8 +134,11 @@ export class ControlService {
     }
   }
 
-  private async get(url: string, response: ServerResponse): Promise<void> {
-    const found: ResourceResponse = await this.options.transfer.open('cli', { url });
+  private async get(url: string, sha256: string | null, response: ServerResponse): Promise<void> {
+    const found: ResourceResponse = await this.options.transfer.open('cli', {
+      url,
+      policy: knownDigest(sha256),
+    });
     response.setHeader('peerage-source', found.source);
     response.setHeader('peerage-status', found.status);
     if (found.sizeBytes !== undefined) response.setHeader('content-length', found.sizeBytes);
@@ -135,6 +146,15 @@ export class ControlService {
     response.writeHead(200);
     await pipeline(Readable.from(found.body, { objectMode: false }), response);
   }
+}
+
+function knownDigest(sha256: string | null): ResourcePolicy {
+  if (sha256 === null) return {};
+  const hex = sha256.toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(hex)) return { digest: { algorithm: 'sha256', hex } };
+  throw new CodedError('E_DIGEST_INVALID', `${sha256.slice(0, 80)} is no SHA-256`, {
+    expected: '64 hexadecimal digits',
+  });
 }
 
 function sendJson(response: ServerResponse, status: number, value: unknown): void {
