@@ -15,13 +15,16 @@ import {
 import type { Hello, Sender } from './message.js';
 
 export interface Member extends Sender {
-  readonly heardAt: InstantMs;
+  /** Renewed by every packet, in place: this is the hottest line of a busy LAN. */
+  heardAt: InstantMs;
   readonly internet: boolean;
   readonly client: boolean;
   readonly server: boolean;
   /** Whether it has answered a directed packet of ours, so that it knows our certificate. */
   readonly acquainted: boolean;
 }
+
+const KNOWN = { isNew: false } as const;
 
 export class Members {
   private readonly table = new BoundedMap<string, Member>(MEMBERS_MAX);
@@ -31,6 +34,12 @@ export class Members {
   /** Any verified packet proves that its sender is alive. */
   heard(now: InstantMs, from: Sender, hello?: Hello): { readonly isNew: boolean } {
     const known = this.table.get(from.kid);
+    const moved =
+      known?.boot !== from.boot || known.address !== from.address || known.port !== from.port;
+    if (known !== undefined && !moved && hello === undefined) {
+      known.heardAt = now;
+      return KNOWN;
+    }
     this.forgetEarlierKeys(from);
     this.table.set(from.kid, {
       ...from,

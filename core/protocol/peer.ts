@@ -293,7 +293,7 @@ export class Peer {
     };
     if (!this.members.counted && this.beaconAt !== undefined) consider(this.countedAt);
     for (const [id, search] of this.searches) {
-      if (search.settled) this.searches.delete(id);
+      if (search.over) this.searches.delete(id);
       else consider(search.wakeAt);
     }
     for (const answer of this.answers.values()) consider(answer.wakeAt);

@@ -8,7 +8,8 @@
  *                              └────────────────────► settled
  *
  * Invariants: exactly one `retrieve` is outstanding at a time and exactly one `settle` ends the
- * search; a source that failed is not used again by this search; the deadline of the broadcast
+ * search; a settled search lingers until its deadline, to repeat "I found" to holders that missed
+ * it; a source that failed is not used again by this search; the deadline of the broadcast
  * round is never moved by what is heard.
  */
 import type { InstantMs } from '../base/time.js';
@@ -62,8 +63,9 @@ export class Search {
     this.nonce = drawNonce(context.options.random);
   }
 
-  get settled(): boolean {
-    return this.state === 'settled';
+  /** Whether it may be forgotten: settled, and nobody still needs to hear "I found" again. */
+  get over(): boolean {
+    return this.state === 'settled' && this.wakeAt === undefined;
   }
 
   /** Begins, or waits for the opening count (§4.3). */
@@ -84,11 +86,13 @@ export class Search {
     if (this.state === 'counting') this.start(now, now);
     else if (this.state === 'directed') this.askNext(now);
     else if (this.state === 'broadcast') this.tickBroadcast(now);
+    else this.wakeAt = undefined;
   }
 
   /** "I have", or "none" (§4.5). */
   responded(now: InstantMs, from: Sender, response: Response): void {
-    if (response.nonce !== this.nonce || this.state === 'settled') return;
+    if (response.nonce !== this.nonce) return;
+    if (this.state === 'settled') return this.repeatEnd(now);
     this.measure(now, from, response);
     if (response.copy === undefined) return this.saidNone(now, from.kid);
     if (this.failed.has(from.name) || isBanned(this.context, from.name, now)) return;
@@ -114,7 +118,7 @@ export class Search {
   /** The shell's report on the outstanding `retrieve`. */
   retrieved(now: InstantMs, ok: boolean): void {
     if (this.state !== 'retrieving' && this.state !== 'origin') return;
-    if (ok || this.state === 'origin') return this.settle(ok);
+    if (ok || this.state === 'origin') return this.settle(now, ok);
     if (this.chosen !== undefined) {
       this.failed.add(this.chosen.name);
       this.context.hints.remove(this.want.href, this.chosen.kid);
@@ -258,9 +262,10 @@ export class Search {
     this.context.emit({ kind: 'retrieve', want: this.id, source: { kind: 'origin', reason } });
   }
 
-  private settle(ok: boolean): void {
+  private settle(now: InstantMs, ok: boolean): void {
     this.state = 'settled';
-    this.wakeAt = undefined;
+    this.wakeAt =
+      this.endSaidAt !== undefined && now < this.deadlineAt ? this.deadlineAt : undefined;
     this.context.emit({ kind: 'settle', want: this.id, ok });
   }
 

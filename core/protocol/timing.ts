@@ -58,7 +58,11 @@ export function responseDelayMs(rule: DelayRule, u: number, random: Random): num
   return truncatedExponentialMs(u, rule.windowMs, rule.peers);
 }
 
-/** Round trip R = clamp(srtt + 2·rttvar, 1, 50) ms from answered requests (RFC 6298's filters). */
+/**
+ * The LAN round trip R from answered requests (§4.4): the smoothed mean for windows, and a cautious
+ * bound (mean + 2 × deviation, or the worst of the last samples) for deadlines. The filters are
+ * those of RFC 6298.
+ */
 export class RoundTrip {
   private smoothed: number | undefined;
   private variation = 0;
@@ -70,8 +74,8 @@ export class RoundTrip {
   }
 
   sample(elapsedMs: number): void {
-    const value = Math.max(0, Math.min(elapsedMs, 1000));
-    this.recent.push(Math.min(value, ROUND_TRIP_MAX_MS));
+    const value = Math.max(0, Math.min(elapsedMs, ROUND_TRIP_MAX_MS));
+    this.recent.push(value);
     if (this.recent.length > ROUND_TRIP_SAMPLES) this.recent.shift();
     if (this.smoothed === undefined) {
       this.smoothed = value;
@@ -82,14 +86,18 @@ export class RoundTrip {
     this.smoothed += (value - this.smoothed) / 8;
   }
 
-  /** The estimate that windows are made of. */
+  /** What windows are made of: the mean, between 1 and 50 ms. */
   get estimateMs(): number {
-    const raw = this.smoothed === undefined ? this.initialMs : this.smoothed + 2 * this.variation;
-    return Math.min(ROUND_TRIP_MAX_MS, Math.max(ROUND_TRIP_MIN_MS, raw));
+    return clamp(this.smoothed ?? this.initialMs);
   }
 
-  /** The estimate that deadlines are made of: a busy receiver may be slow now and then (§4.4). */
+  /** What deadlines are made of: a busy receiver may be slow now and then. */
   get cautiousMs(): number {
-    return Math.max(this.estimateMs, ...this.recent);
+    const raw = this.smoothed === undefined ? this.initialMs : this.smoothed + 2 * this.variation;
+    return Math.max(clamp(raw), ...this.recent);
   }
+}
+
+function clamp(roundTripMs: number): number {
+  return Math.min(ROUND_TRIP_MAX_MS, Math.max(ROUND_TRIP_MIN_MS, roundTripMs));
 }

@@ -1,0 +1,51 @@
+/**
+ * The simulated LAN: delay, loss, duplicates and partitions, drawn independently per packet and
+ * receiver from a seeded generator. Messages are passed by reference (the wire has its own tests).
+ */
+import type { SeededRandom } from '@peerage/core/base/random.js';
+
+export interface NetworkOptions {
+  /** One-way delay, uniform between these. */
+  readonly delayMinMs: number;
+  readonly delayMaxMs: number;
+  /** Share of packets lost, per packet and receiver. */
+  readonly loss: number;
+  /** Share of packets that arrive twice. */
+  readonly duplicates: number;
+}
+
+/** The model of the published figures: one-way 0.2 to 2 ms, nothing lost. */
+export const LAN: NetworkOptions = { delayMinMs: 0.2, delayMaxMs: 2, loss: 0, duplicates: 0 };
+
+export class Network {
+  readonly options: NetworkOptions;
+  private readonly random: SeededRandom;
+  private readonly islands = new Map<string, number>();
+  /** Packets sent: a broadcast counts once. */
+  packets = 0;
+  broadcasts = 0;
+
+  constructor(options: NetworkOptions, random: SeededRandom) {
+    this.options = options;
+    this.random = random;
+  }
+
+  /** Puts a node on an island; nodes of different islands do not hear each other. */
+  isolate(address: string, island: number): void {
+    this.islands.set(address, island);
+  }
+
+  heal(): void {
+    this.islands.clear();
+  }
+
+  /** The delays after which a packet arrives: none if it is lost, two if it is duplicated. */
+  deliveries(from: string, to: string): number[] {
+    if ((this.islands.get(from) ?? 0) !== (this.islands.get(to) ?? 0)) return [];
+    const { delayMinMs, delayMaxMs, loss, duplicates } = this.options;
+    if (loss > 0 && this.random.fraction() < loss) return [];
+    const draw = () => delayMinMs + this.random.fraction() * (delayMaxMs - delayMinMs);
+    if (duplicates > 0 && this.random.fraction() < duplicates) return [draw(), draw()];
+    return [draw()];
+  }
+}

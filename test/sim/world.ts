@@ -1,0 +1,166 @@
+/**
+ * A world to simulate in: the heart's own code on any number of nodes, a virtual clock, a network
+ * that loses, delays, duplicates and parts. The same seed gives the same transcript; a failing run
+ * prints its seed.
+ */
+import { createHash } from 'node:crypto';
+import { SeededRandom } from '@peerage/core/base/random.js';
+import type { Copies, PeerOptions } from '@peerage/core/protocol/context.js';
+import type { Effect, Source } from '@peerage/core/protocol/effect.js';
+import type { Message, Sender } from '@peerage/core/protocol/message.js';
+import { Peer } from '@peerage/core/protocol/peer.js';
+import { EventHeap } from './heap.js';
+import { Network, type NetworkOptions } from './network.js';
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest();
+
+/** What a scenario learns from a node. */
+export interface NodeEvents {
+  retrieve(want: number, source: Source): void;
+  settle(want: number, ok: boolean): void;
+}
+
+export interface SimNode {
+  readonly peer: Peer;
+  readonly sender: Sender;
+  events: NodeEvents;
+}
+
+const SILENT: NodeEvents = { retrieve: () => undefined, settle: () => undefined };
+const NO_COPIES: Copies = { find: () => undefined, downloading: () => undefined };
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly network: NetworkOptions;
+  /** Whether to hash everything that happens, for the test of reproducibility. */
+  readonly transcript?: boolean;
+}
+
+export class World {
+  readonly random: SeededRandom;
+  readonly network: Network;
+  readonly nodes: SimNode[] = [];
+  private readonly byAddress = new Map<string, SimNode>();
+  private readonly heap = new EventHeap();
+  private readonly armed = new Map<SimNode, number>();
+  private readonly transcript: ReturnType<typeof createHash> | undefined;
+  private order = 0;
+  now = 0;
+
+  constructor(options: WorldOptions) {
+    this.random = new SeededRandom(options.seed);
+    this.network = new Network(options.network, this.random.fork('network'));
+    this.transcript = options.transcript === true ? createHash('sha256') : undefined;
+  }
+
+  /** Adds a node; it says nothing until something calls it. */
+  addNode(options: Partial<PeerOptions> = {}): SimNode {
+    const index = this.nodes.length;
+    const kid = `node-${index}`;
+    const random = this.random.fork(kid);
+    const boot = `boot-${random.uint32()}`;
+    const peer = new Peer({
+      kid,
+      boot,
+      profile: 'adaptive',
+      client: true,
+      server: true,
+      internet: true,
+      broadcastResponses: false,
+      roundTripInitialMs: 2.2,
+      peering: true,
+      copies: NO_COPIES,
+      random,
+      sha256,
+      ...options,
+    });
+    const address = `10.${index >>> 16}.${(index >>> 8) & 255}.${index & 255}`;
+    const node: SimNode = {
+      peer,
+      sender: { kid, name: kid, boot, address, port: 6515 },
+      events: SILENT,
+    };
+    this.nodes.push(node);
+    this.byAddress.set(address, node);
+    return node;
+  }
+
+  /** Performs what a call to a node's heart returned. */
+  perform(node: SimNode, effects: readonly Effect[]): void {
+    for (const effect of effects) this.performOne(node, effect);
+    this.arm(node);
+  }
+
+  /** Runs something at a time to come. */
+  at(time: number, run: () => void): void {
+    this.order += 1;
+    this.heap.push({ at: time, order: this.order, run });
+  }
+
+  /** Runs events until the time given, or until nothing is left, or until `done`. */
+  run(untilMs: number, done: () => boolean = () => false): void {
+    for (;;) {
+      const next = this.heap.peek();
+      if (next === undefined || next.at > untilMs || done()) break;
+      this.heap.pop();
+      this.now = next.at;
+      next.run();
+    }
+    if (!done()) this.now = Math.max(this.now, untilMs);
+  }
+
+  /** A hash of everything that was delivered, in order. */
+  digest(): string {
+    return this.transcript?.copy().digest('hex') ?? '';
+  }
+
+  private performOne(node: SimNode, effect: Effect): void {
+    switch (effect.kind) {
+      case 'broadcast':
+        this.network.packets += 1;
+        this.network.broadcasts += 1;
+        for (const other of this.nodes) {
+          if (other !== node) this.deliver(node, other, effect.message);
+        }
+        break;
+      case 'send': {
+        this.network.packets += 1;
+        const other = this.byAddress.get(effect.to);
+        if (other !== undefined) this.deliver(node, other, effect.message);
+        break;
+      }
+      case 'retrieve':
+        node.events.retrieve(effect.want, effect.source);
+        break;
+      case 'settle':
+        node.events.settle(effect.want, effect.ok);
+        break;
+      case 'deliver':
+        break;
+    }
+  }
+
+  private deliver(from: SimNode, to: SimNode, message: Message): void {
+    for (const delayMs of this.network.deliveries(from.sender.address, to.sender.address)) {
+      this.at(this.now + delayMs, () => {
+        this.transcript?.update(
+          `${this.now} ${from.sender.kid} ${to.sender.kid} ${message.type}\n`,
+        );
+        this.perform(to, to.peer.receive(this.now, { from: from.sender, message }));
+      });
+    }
+  }
+
+  /** One pending wake-up per node at most, at the earliest time that its heart asks for. */
+  private arm(node: SimNode): void {
+    const at = node.peer.wakeAt;
+    if (at === undefined) return;
+    const pending = this.armed.get(node);
+    if (pending !== undefined && pending <= at && pending >= this.now) return;
+    this.armed.set(node, at);
+    this.at(Math.max(at, this.now), () => {
+      if (this.armed.get(node) === at) this.armed.delete(node);
+      this.perform(node, node.peer.wake(this.now));
+    });
+  }
+}
