@@ -5,7 +5,10 @@
  * other setting of the machine reaches them unless a scenario says so.
  */
 import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Command, type CommandOptions, type Finished, type RunOptions } from './command.js';
+
+export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export interface Place {
   readonly name: string;
@@ -21,7 +24,7 @@ export interface Place {
 /** The options with the lab's small environment, extended by the caller's. */
 export function inPlace(directory: string, options: CommandOptions): Required<CommandOptions> {
   const env = {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    PATH: `${dirname(process.execPath)}:${SYSTEM_PATH}`,
     HOME: directory,
     TMPDIR: directory,
     LANG: 'C.UTF-8',

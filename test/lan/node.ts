@@ -1,0 +1,127 @@
+/**
+ * A Peerage node as the lab runs it: the product's own program, driven by its own command line.
+ *
+ * Nothing here knows the product's insides: identity by `peerage ca`, start by `peerage start`,
+ * everything else by the JSON that the commands print.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CodedError } from '@peerage/sdk';
+import { type Command, type Finished, succeeded } from './command.js';
+import type { Place } from './place.js';
+
+const PROGRAM = fileURLToPath(new URL('../../../core/bin/peerage.js', import.meta.url));
+/** The scripts that the url-cache plugin gives to its clients. */
+export const CLIENT_SCRIPTS = fileURLToPath(
+  new URL('../../../plugins/url-cache/clients/', import.meta.url),
+);
+/** Core and plugins have started by then even when many start at once, in milliseconds. */
+const READY_DEADLINE_MS = 60_000;
+const PROXY_PORT = 6516;
+
+/** What stands in a node's plugins.json. */
+export interface NodeConfig {
+  readonly core?: Readonly<Record<string, unknown>>;
+  /** Settings of the url-cache plugin, beyond where it listens. */
+  readonly urlCache?: Readonly<Record<string, unknown>>;
+  /** Where the url-cache plugin listens; the loopback address of the host by default. */
+  readonly listen?: { readonly address: string; readonly port: number };
+}
+
+export class PeerageNode {
+  readonly place: Place;
+  /** The proxy for clients on the node's own host. */
+  readonly proxyUrl: string;
+  readonly #config: NodeConfig;
+  #program: Command | undefined;
+
+  constructor(place: Place, config: NodeConfig = {}) {
+    this.place = place;
+    this.#config = config;
+    const { address, port } = this.#listen;
+    this.proxyUrl = `http://${address}:${port}`;
+  }
+
+  get stateDirectory(): string {
+    return join(this.place.directory, 'state');
+  }
+
+  /** What the node has logged up to now. */
+  get log(): string {
+    return `${this.#program?.stdout ?? ''}${this.#program?.stderr ?? ''}`;
+  }
+
+  /** Starts the program and waits until it says that it is ready. */
+  async start(): Promise<void> {
+    const file = join(this.place.directory, 'plugins.json');
+    writeFileSync(file, `${JSON.stringify(this.#pluginsJson(), undefined, 2)}\n`);
+    this.#program = this.place.spawn(process.execPath, [
+      PROGRAM,
+      ...['start', '--state', this.stateDirectory, '--config', file],
+    ]);
+    await this.#program.line('an event "ready"', READY_DEADLINE_MS, (line) =>
+      eventOf(line) === 'ready' ? true : undefined,
+    );
+  }
+
+  /** Asks the program to end, as an admin would. */
+  async stop(): Promise<void> {
+    await this.#program?.stop();
+  }
+
+  /** Kills the core's process, and it alone, with no warning. */
+  async kill(): Promise<void> {
+    this.#program?.signal('SIGKILL');
+    await this.#program?.finished;
+  }
+
+  /** What a command of the product prints with `--json` for this node. */
+  async ask(command: string, ...args: readonly string[]): Promise<unknown> {
+    const asked = await this.command(command, ...args, '--json');
+    const { stdout } = succeeded(`peerage ${command} on ${this.place.name}`, asked);
+    return JSON.parse(stdout) as unknown;
+  }
+
+  /** Runs a command of the product for this node. */
+  command(...args: readonly string[]): Promise<Finished> {
+    const state = ['--state', this.stateDirectory];
+    return this.place.run(process.execPath, [PROGRAM, ...args, ...state]);
+  }
+
+  /** How many other nodes it knows; `undefined` while it does not answer. */
+  async countPeers(): Promise<number | undefined> {
+    const asked = await this.command('peers', '--json');
+    return asked.code === 0 ? peersOf(asked.stdout).length : undefined;
+  }
+
+  get #listen(): { readonly address: string; readonly port: number } {
+    return this.#config.listen ?? { address: '127.0.0.1', port: PROXY_PORT };
+  }
+
+  #pluginsJson(): unknown {
+    const settings = { ...this.#config.urlCache, listen: this.#listen };
+    const urlCache = { use: '@peerage/url-cache', enabled: true, settings };
+    return { core: this.#config.core ?? {}, plugins: { 'url-cache': urlCache } };
+  }
+}
+
+/** The event of a log line, `undefined` if the line is not one. */
+function eventOf(line: string): unknown {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return (JSON.parse(line) as { event?: unknown }).event;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The list that `peerage peers --json` prints, bare or under its name. */
+function peersOf(text: string): readonly unknown[] {
+  const printed = JSON.parse(text) as readonly unknown[] | { readonly peers?: unknown };
+  const peers = 'peers' in printed ? printed.peers : printed;
+  if (Array.isArray(peers)) return peers as readonly unknown[];
+  throw new CodedError('E_LAB_COMMAND', `peerage peers printed ${text.slice(0, 200)}`, {
+    expected: 'a list of peers',
+  });
+}

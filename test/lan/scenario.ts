@@ -1,0 +1,31 @@
+/**
+ * What a scenario is: a name, a summary, the options it understands, and a function to a report.
+ */
+import type { Report } from './report.js';
+
+/** By what the hosts get their files: `direct` is the same ground without Peerage, to compare. */
+export const PEERS = ['peerage', 'direct'] as const;
+export type Peer = (typeof PEERS)[number];
+
+/** How clients reach the cache: as a forward proxy, or as a mirror of a TLS origin. */
+export const ROUTES = ['proxy', 'mirror'] as const;
+export type Via = (typeof ROUTES)[number];
+
+export interface ScenarioOptions {
+  readonly hosts?: number | undefined;
+  readonly peer?: Peer | undefined;
+  readonly sizeBytes?: number | undefined;
+  readonly via?: Via | undefined;
+  /** Where the nodes' logs are kept after the run; they go with the LAN otherwise. */
+  readonly logsDirectory?: string | undefined;
+  /** Told of each step as it begins. */
+  readonly say?: (step: string) => void;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly summary: string;
+  /** Why it cannot run on this machine, `undefined` if it can. */
+  missing(): string | undefined;
+  run(options: ScenarioOptions): Promise<Report>;
+}
