@@ -7,20 +7,14 @@ import { Command, succeeded } from './command.js';
 import { contentSha256 } from './content.js';
 import type { Host } from './host.js';
 import { Lan } from './lan.js';
-import { missingForLan, namespacesNamed, SKIPPED } from './namespaces.js';
+import { missingForLan, namespacesNamed } from './namespaces.js';
 import { OriginService } from './origin-service.js';
+import { skipIf } from './skip.js';
 import { until } from './until.js';
 
 const PROBE = fileURLToPath(new URL('./broadcast-probe.js', import.meta.url));
 const HOLDER = fileURLToPath(new URL('./lan-holder.js', import.meta.url));
 const DEADLINE_MS = 20_000;
-
-/** Skips the suite with the word for why, where there can be no LAN. */
-function needLan(this: Mocha.Context): void {
-  if (missingForLan() === undefined) return;
-  process.stdout.write(`    ${SKIPPED}\n`);
-  this.skip();
-}
 
 /** Payload rate of a transfer by curl, in kbit/s. */
 async function rateKbit(host: Host, args: readonly string[]): Promise<number> {
@@ -39,7 +33,7 @@ describe('a LAN in namespaces', () => {
   let lan: Lan;
   let origin: OriginService;
 
-  before(needLan);
+  before(skipIf(missingForLan));
   before(async () => {
     lan = Lan.create({
       hosts: 3,
@@ -149,7 +143,7 @@ describe('a LAN in namespaces', () => {
 });
 
 describe('the end of a LAN', () => {
-  before(needLan);
+  before(skipIf(missingForLan));
 
   it('leaves no namespace, file or process behind', async () => {
     const lan = Lan.create({ hosts: 2, internetRateKbit: 10_000 });
@@ -161,13 +155,13 @@ describe('the end of a LAN', () => {
   });
 
   it('comes after a failure half-way through its making', () => {
-    const standing = namespacesNamed(`plab-${process.pid}-`);
+    const standing = leftovers(`plab-${process.pid}-`);
     assert.throws(
       () => Lan.create({ hosts: 2, internetRateKbit: 10_000, linkRateKbit: Number.NaN }),
       (error: unknown) =>
         error instanceof Error && 'code' in error && error.code === 'E_LAB_COMMAND',
     );
-    assert.deepEqual(namespacesNamed(`plab-${process.pid}-`), standing);
+    assert.deepEqual(leftovers(`plab-${process.pid}-`), standing);
   });
 
   for (const ending of ['throw', 'SIGTERM', 'SIGINT'] as const) {

@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { CodedError, describeError, errorCode } from '@peerage/sdk';
-import { holds, printed } from './report.js';
+import { failed, printed } from './report.js';
 import { PEERS, ROUTES, type Scenario, type ScenarioOptions } from './scenario.js';
 import { SCENARIOS } from './scenarios/index.js';
 
@@ -96,7 +96,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const report = await scenario.run(options);
     process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : printed(report));
-    return holds(report) ? EXIT_HELD : EXIT_MISSED;
+    return failed(report).length === 0 ? EXIT_HELD : EXIT_MISSED;
   } catch (error) {
     process.stderr.write(`${errorCode(error)}: ${describeError(error)}\n`);
     return EXIT_MISSED;

@@ -43,8 +43,11 @@ export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
 
-export function holds(report: Report): boolean {
-  return report.targets.every(({ pass }) => pass);
+/** The targets that do not hold, each in a line; empty if all do. */
+export function failed(report: Report): string[] {
+  return report.targets
+    .filter(({ pass }) => !pass)
+    .map(({ name, value, target }) => `${name}: ${value}, not ${target}`);
 }
 
 /** The report to be read on a terminal. */
