@@ -76,22 +76,19 @@ export class Command {
       let settled = false;
       const settle = (act: () => void) => {
         settled = true;
-        clearTimeout(timer);
         for (const stop of unfollow) stop();
         act();
       };
       const fail = (code: string, message: string) =>
-        settle(() => reject(this.#failure(code, message, what)));
-      const timer = setTimeout(
-        () => fail('E_LAB_TIMEOUT', 'said nothing of it in time'),
-        deadlineMs,
-      );
+        settled || settle(() => reject(this.#failure(code, message, what)));
       const listen = (line: string) => {
         const value = accept(line);
         if (value !== undefined) settle(() => resolve(value));
       };
       unfollow.push(this.#stdout.follow(listen), this.#stderr.follow(listen));
       if (settled) for (const stop of unfollow) stop();
+      const late = () => fail('E_LAB_TIMEOUT', 'said nothing of it in time');
+      AbortSignal.timeout(deadlineMs).addEventListener('abort', late);
       void this.finished.then(({ code }) => fail('E_LAB_COMMAND', `ended with ${code}`));
     });
   }
@@ -121,15 +118,14 @@ export class Command {
   }
 
   /** The end of the program, killed at the deadline. @throws CodedError `E_LAB_TIMEOUT` */
-  async within(deadlineMs: number = RUN_DEADLINE_MS): Promise<Finished> {
-    let timer: NodeJS.Timeout | undefined;
+  within(deadlineMs: number = RUN_DEADLINE_MS): Promise<Finished> {
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+      AbortSignal.timeout(deadlineMs).addEventListener('abort', () => {
         reject(this.#failure('E_LAB_TIMEOUT', 'did not end in time', `end in ${deadlineMs} ms`));
         this.kill();
-      }, deadlineMs);
+      });
     });
-    return Promise.race([this.finished, late]).finally(() => clearTimeout(timer));
+    return Promise.race([this.finished, late]);
   }
 
   #end(): Promise<Finished> {

@@ -8,11 +8,11 @@
  * {@link sweepNamespaces} removes those whose process has ended without cleaning up.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CodedError, type Disposable } from '@peerage/sdk';
 import { onExit } from './cleanup.js';
-import { isAbandoned, uniqueName } from './workspace.js';
+import { entries, isAbandoned, uniqueName } from './workspace.js';
 
 const NAMESPACES = '/run/netns';
 /** `ip netns exec` lays the files found here over /etc, for that namespace alone. */
@@ -110,7 +110,13 @@ export class Namespaces implements Disposable {
 /** Removes the namespaces of runs whose process has ended without doing so. */
 export function sweepNamespaces(): void {
   const names = new Set([...entries(NAMESPACES), ...entries(NAMESPACE_FILES)]);
-  for (const name of names) if (isAbandoned(name)) removeNamespace(name);
+  for (const name of [...names].filter(isAbandoned)) {
+    try {
+      removeNamespace(name);
+    } catch {
+      // Another run sweeps at the same time, and was first.
+    }
+  }
 }
 
 /** The namespaces of this machine whose names start with `prefix`. */
@@ -147,14 +153,6 @@ function kill(pid: number): void {
     process.kill(pid, 'SIGKILL');
   } catch {
     // It has ended by itself in the meantime, which is what was wanted.
-  }
-}
-
-function entries(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
   }
 }
 

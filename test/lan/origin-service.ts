@@ -7,11 +7,18 @@ import { fileURLToPath } from 'node:url';
 import { type Command, succeeded } from './command.js';
 import type { Counts } from './counts.js';
 import { ORIGIN_NAME } from './lan.js';
+import { missingForLan } from './namespaces.js';
 import type { Place } from './place.js';
+import { missingTools } from './tools.js';
 
 const PROGRAM = fileURLToPath(new URL('./origin.js', import.meta.url));
 /** A node process on a busy machine has started by then, in milliseconds. */
 const START_DEADLINE_MS = 20_000;
+
+/** Why there can be no LAN with an origin here, `undefined` if there can. */
+export function missingForOrigin(): string | undefined {
+  return missingForLan() ?? missingTools(['curl', 'openssl']);
+}
 
 export interface OriginOptions {
   /** What it serves besides made content. */

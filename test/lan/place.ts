@@ -7,6 +7,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Command, type CommandOptions, type Finished, type RunOptions } from './command.js';
+import { noteProcess } from './workspace.js';
 
 export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -47,7 +48,11 @@ export class LoopbackPlace implements Place {
   }
 
   spawn(command: string, args: readonly string[], options: CommandOptions = {}): Command {
-    return new Command(command, args, inPlace(this.directory, options));
+    const started = new Command(command, args, inPlace(this.directory, options));
+    const { pid } = started.child;
+    // In a namespace the sweep sees what still runs; here it has to be told.
+    if (pid !== undefined) noteProcess(this.directory, pid);
+    return started;
   }
 
   run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {

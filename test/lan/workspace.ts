@@ -5,12 +5,14 @@
  * `plab-<pid>-<start of that process>-<run>`. So the next run can tell what a killed one left
  * behind (see {@link isAbandoned}) without ever touching what belongs to a living one.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Disposable } from '@peerage/sdk';
 import { onExit } from './cleanup.js';
 
+/** In a place's directory: the processes started there, a line each. */
+const PROCESS_LIST = 'processes';
 const NAME = /^plab-(\d+)-(\d+)-\d+(?:-|$)/;
 
 let runs = 0;
@@ -61,8 +63,45 @@ export class Workspace implements Disposable {
   }
 }
 
+/** Notes in a place's directory that a process runs, for a sweep to end it if nobody else does. */
+export function noteProcess(placeDirectory: string, pid: number): void {
+  appendFileSync(join(placeDirectory, PROCESS_LIST), `${pid} ${processStart(pid)}\n`);
+}
+
 function sweepDirectories(): void {
-  for (const name of readdirSync(tmpdir()).filter(isAbandoned)) {
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  for (const name of entries(tmpdir()).filter(isAbandoned)) {
+    const directory = join(tmpdir(), name);
+    for (const place of entries(directory)) endNoted(join(directory, place));
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** The names in a directory; none if it is not there (any more). */
+export function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** Kills what was noted and still is the same process, with its group. */
+function endNoted(placeDirectory: string): void {
+  for (const line of noted(placeDirectory)) {
+    const [pid, start] = line.split(' ');
+    if (start === '0' || processStart(Number(pid)) !== start) continue;
+    try {
+      process.kill(-Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended by itself in the meantime, which is what was wanted.
+    }
+  }
+}
+
+function noted(placeDirectory: string): string[] {
+  try {
+    return readFileSync(join(placeDirectory, PROCESS_LIST), 'utf8').trim().split('\n');
+  } catch {
+    return [];
   }
 }

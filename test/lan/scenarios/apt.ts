@@ -11,9 +11,8 @@ import { type Archive, buildArchive, REPOSITORY_TOOLS, WANTED } from '../debian-
 import { Group } from '../group.js';
 import type { Host } from '../host.js';
 import { Lan } from '../lan.js';
-import { missingForLan } from '../namespaces.js';
 import { CLIENT_SCRIPTS } from '../node.js';
-import { OriginService } from '../origin-service.js';
+import { missingForOrigin, OriginService } from '../origin-service.js';
 import { equal, type Report, type Row, rounded, type Target } from '../report.js';
 import type { Scenario, ScenarioOptions } from '../scenario.js';
 import { missingTools } from '../tools.js';
@@ -24,7 +23,7 @@ const DETECT_SCRIPT = join(CLIENT_SCRIPTS, 'apt-proxy-detect');
 export const apt: Scenario = {
   name: 'apt',
   summary: 'apt-get update and install on every host: each package leaves the origin once',
-  missing: () => missingForLan() ?? missingTools([...REPOSITORY_TOOLS, ...APT_TOOLS]),
+  missing: () => missingForOrigin() ?? missingTools([...REPOSITORY_TOOLS, ...APT_TOOLS]),
   run,
 };
 

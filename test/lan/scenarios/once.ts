@@ -13,9 +13,8 @@ import { contentSha256 } from '../content.js';
 import type { UrlCounts } from '../counts.js';
 import { Group } from '../group.js';
 import { Lan, ORIGIN_NAME } from '../lan.js';
-import { missingForLan } from '../namespaces.js';
 import type { NodeConfig } from '../node.js';
-import { OriginService } from '../origin-service.js';
+import { missingForOrigin, OriginService } from '../origin-service.js';
 import type { Place } from '../place.js';
 import { atMost, equal, type Report, rounded } from '../report.js';
 import type { Scenario, ScenarioOptions, Via } from '../scenario.js';
@@ -36,7 +35,7 @@ interface Fetched {
 export const once: Scenario = {
   name: 'once',
   summary: 'a file, one host after another: the origin serves it once',
-  missing: missingForLan,
+  missing: missingForOrigin,
   run,
 };
 
