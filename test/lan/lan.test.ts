@@ -11,12 +11,17 @@ import { until } from './until.js';
 const PROBE = fileURLToPath(new URL('./broadcast-probe.js', import.meta.url));
 const DEADLINE_MS = 20_000;
 
-/** Payload rate of a transfer by curl, in kbit/s. */
-async function rateKbit(host: Host, args: readonly string[]): Promise<number> {
-  const options = ['-sS', '--fail', '-o', '/dev/null', '-w', '%{time_total} %{size_download}'];
-  const { stdout } = succeeded('curl', await host.run('curl', [...options, ...args]));
-  const [seconds = 0, bytes = 0] = stdout.split(' ').map(Number);
-  return (bytes * 8) / 1000 / seconds;
+/** Seconds that a transfer by curl takes. */
+async function seconds(host: Host, url: string): Promise<number> {
+  const options = ['-sS', '--fail', '-o', '/dev/null', '-w', '%{time_total}'];
+  return Number(succeeded('curl', await host.run('curl', [...options, url])).stdout);
+}
+
+/** The rate is the one asked for, within 20 %; heads and acknowledgements take their part. */
+function assertRate(bytes: number, tookSeconds: number, askedKbit: number): void {
+  const kbit = (bytes * 8) / 1000 / tookSeconds;
+  const near = kbit > askedKbit * 0.8 && kbit < askedKbit * 1.2;
+  assert.ok(near, `${Math.round(kbit)} kbit/s instead of ${askedKbit}`);
 }
 
 describe('the hosts of a LAN', () => {
@@ -77,23 +82,22 @@ describe('the lines of a LAN', () => {
   after(() => lan?.dispose());
 
   it('are as thin to the Internet as asked, within 20 %', async () => {
-    const rate = await rateKbit(lan.host(1), [`${origin.url}/bytes/2500000/thin`]);
-    assert.ok(rate > 8_000 && rate < 12_000, `${Math.round(rate)} kbit/s instead of 10,000`);
+    const took = await seconds(lan.host(1), `${origin.url}/bytes/2500000/thin`);
+    assertRate(2_500_000, took, 10_000);
   });
 
-  it('are shared by the hosts', async () => {
-    const hosts = [lan.host(1), lan.host(2)];
-    const urls = hosts.map((host) => [`${origin.url}/bytes/1250000/${host.name}`]);
-    const rates = await Promise.all(hosts.map((host, index) => rateKbit(host, urls[index] ?? [])));
-    const sum = rates.reduce((total, rate) => total + rate, 0);
-    assert.ok(sum < 14_000, `${Math.round(sum)} kbit/s together over a line of 10,000`);
+  it('are no wider to the Internet for two hosts at once', async () => {
+    const both = [lan.host(1), lan.host(2)];
+    const urls = both.map(({ name }) => `${origin.url}/bytes/1250000/${name}`);
+    // They need not get equal shares, so what counts is when the last one is done.
+    const took = await Promise.all(both.map((host, index) => seconds(host, urls[index] ?? '')));
+    assertRate(2_500_000, Math.max(...took), 10_000);
   });
 
   it('are as fast between hosts as asked, within 20 %', async () => {
     const server = await OriginService.start(lan.host(2));
-    const url = `http://${lan.host(2).name}/bytes/10000000/link`;
-    const rate = await rateKbit(lan.host(1), [url]);
+    const took = await seconds(lan.host(1), `http://${lan.host(2).name}/bytes/10000000/link`);
     await server.stop();
-    assert.ok(rate > 40_000 && rate < 60_000, `${Math.round(rate)} kbit/s instead of 50,000`);
+    assertRate(10_000_000, took, 50_000);
   });
 });

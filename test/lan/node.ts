@@ -116,11 +116,10 @@ function eventOf(line: string): unknown {
   }
 }
 
-/** The list that `peerage peers --json` prints, bare or under its name. */
+/** The list that `peerage peers --json` prints. */
 function peersOf(text: string): readonly unknown[] {
-  const printed = JSON.parse(text) as readonly unknown[] | { readonly peers?: unknown };
-  const peers = 'peers' in printed ? printed.peers : printed;
-  if (Array.isArray(peers)) return peers as readonly unknown[];
+  const printed: unknown = JSON.parse(text);
+  if (Array.isArray(printed)) return printed as readonly unknown[];
   throw new CodedError('E_LAB_COMMAND', `peerage peers printed ${text.slice(0, 200)}`, {
     expected: 'a list of peers',
   });
