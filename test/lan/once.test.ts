@@ -24,7 +24,7 @@ describe('hosts on a thin line that take the same file one after another', () =>
     });
 
     it('take it once also from a TLS origin, through the mirror', async () => {
-      assert.deepEqual(failed(await once.run({ via: 'mirror', sizeBytes: 5_000_000 })), []);
+      assert.deepEqual(failed(await once.run({ via: 'mirror', sizeBytes: 10_000_000 })), []);
     });
   });
 });
