@@ -9,7 +9,10 @@ import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { CodedError } from '@peerage/sdk';
 
-/** Ranges that are never an origin: this host, link-local, metadata, multicast, embedded IPv4. */
+/**
+ * Ranges that are never an origin: this host, link-local, metadata, multicast, embedded IPv4. The
+ * list itself judges IPv4-mapped IPv6 by the IPv4 ranges.
+ */
 const DENIED: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ['0.0.0.0', 8],
   ['127.0.0.0', 8],
@@ -19,7 +22,6 @@ const DENIED: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ['224.0.0.0', 4],
   ['240.0.0.0', 4],
   ['::', 127],
-  ['::ffff:0:0', 96],
   ['64:ff9b::', 96],
   ['2002::', 16],
   ['fe80::', 10],

@@ -1,0 +1,174 @@
+/**
+ * The way to the Internet of one search (§5.3, §5.4): exactly one of those who want the same URL
+ * goes, the others follow it.
+ *
+ *   waiting (rank × slot, or less the more bytes we have) ─► claimed (open to objection) ─► flying
+ *      └───────────── somebody better claims ─────────────────────┘
+ *
+ * Better is: more verified bytes; with as many, earlier in the order hash(URL, node). Invariants:
+ * the Internet is asked only after a quiet time in which nobody better objected; a claim of
+ * somebody worse is answered with our own.
+ */
+import type { InstantMs } from '../base/time.js';
+import type { Context } from './context.js';
+import type { OriginReason } from './effect.js';
+import {
+  CLAIM_QUIET_MIN_MS,
+  CLAIM_QUIET_ROUND_TRIPS,
+  CLAIM_REPEATS_MS,
+  CLAIM_SLOT_MIN_MS,
+  CLAIM_SLOT_SLACK_MS,
+  PROGRESS_INTERVAL_MS,
+  TAKE_OVER_WAIT_MS,
+} from './limits.js';
+import type { Progress, Sender } from './message.js';
+import type { Want } from './search.js';
+
+/** What a claim leads to at a moment. */
+export type ClaimStep = 'wait' | 'fly';
+
+export class Claim {
+  readonly reason: OriginReason;
+  private readonly context: Context;
+  private readonly want: Want;
+  private readonly id: number;
+  private state: 'waiting' | 'claimed' | 'flying' = 'waiting';
+  private repeats: number[] = [];
+  private flyAt: InstantMs = 0;
+  wakeAt: InstantMs;
+
+  constructor(context: Context, now: InstantMs, id: number, want: Want, reason: OriginReason) {
+    this.context = context;
+    this.id = id;
+    this.want = want;
+    this.reason = reason;
+    this.wakeAt = now + (reason === 'taken-over' ? this.takeOverWaitMs() : this.turnMs(now));
+  }
+
+  /** Says what is due; `fly` once, when the Internet may be asked. */
+  wake(now: InstantMs): ClaimStep {
+    if (now < this.wakeAt) return 'wait';
+    if (this.state === 'waiting') {
+      this.state = 'claimed';
+      this.flyAt = now + this.quietMs();
+      this.repeats = CLAIM_REPEATS_MS.map((ageMs) => now + ageMs);
+      this.say();
+    } else if (this.repeats[0] !== undefined && now >= this.repeats[0]) {
+      this.repeats.shift();
+      this.say();
+    } else if (this.state === 'flying' && this.repeats.length === 0) this.say();
+    const flies = this.state === 'claimed' && now >= this.flyAt;
+    if (flies) this.state = 'flying';
+    this.wakeAt = this.nextWake(now);
+    return flies ? 'fly' : 'wait';
+  }
+
+  /**
+   * Somebody else's progress for the same resource.
+   * @returns whether we are to follow it
+   */
+  heard(from: Sender, progress: Progress): boolean {
+    if (this.state === 'flying') {
+      if (progress.receivedBytes === 0) this.say(from);
+      return false;
+    }
+    if (this.isBetter(from, progress)) return true;
+    if (this.state === 'claimed') this.say(from);
+    return false;
+  }
+
+  /** Tells a newcomer, or everybody, that we are (about to be) downloading. */
+  say(to?: Sender): void {
+    const message = this.progress(false);
+    if (to === undefined) return this.context.emit({ kind: 'broadcast', message });
+    const introduce = !(this.context.members.get(to.kid)?.acquainted ?? false);
+    this.context.emit({
+      kind: 'send',
+      to: to.address,
+      introduce,
+      message: { ...message, to: to.kid },
+    });
+  }
+
+  /** Tells everybody that the flight is over without its bytes. */
+  abort(): void {
+    if (this.state !== 'waiting')
+      this.context.emit({ kind: 'broadcast', message: this.progress(true) });
+  }
+
+  /** Whether others were told that we are downloading. */
+  get announced(): boolean {
+    return this.state !== 'waiting';
+  }
+
+  private isBetter(from: Sender, progress: Progress): boolean {
+    const own = this.receivedBytes();
+    if (progress.receivedBytes !== own) return progress.receivedBytes > own;
+    const { crowds, options } = this.context;
+    return crowds.order(this.want.href, from.kid) < crowds.order(this.want.href, options.kid);
+  }
+
+  private receivedBytes(): number {
+    return this.context.options.copies.downloading(this.query())?.receivedBytes ?? 0;
+  }
+
+  private query() {
+    const { href, variant } = this.want;
+    return { href, variant, stale: false, ageMaxMs: undefined };
+  }
+
+  /** Each next in the order waits one slot longer. */
+  private turnMs(now: InstantMs): number {
+    const { crowds, options, roundTrip } = this.context;
+    const slotMs = Math.max(CLAIM_SLOT_MIN_MS, roundTrip.cautiousMs + CLAIM_SLOT_SLACK_MS);
+    return crowds.rank(now, this.want.href, options.kid) * slotMs;
+  }
+
+  /** The more bytes we have, the sooner; equals in the order of the URL (§5.4). */
+  private takeOverWaitMs(): number {
+    const { crowds, options } = this.context;
+    const own = options.copies.downloading(this.query());
+    const missing =
+      own?.totalBytes === undefined ? 1 : 1 - own.receivedBytes / Math.max(1, own.totalBytes);
+    return (
+      missing * TAKE_OVER_WAIT_MS + crowds.order(this.want.href, options.kid) * CLAIM_SLOT_MIN_MS
+    );
+  }
+
+  private quietMs(): number {
+    return Math.max(
+      CLAIM_QUIET_MIN_MS,
+      CLAIM_QUIET_ROUND_TRIPS * this.context.roundTrip.estimateMs,
+    );
+  }
+
+  private nextWake(now: InstantMs): InstantMs {
+    const repeatAt =
+      this.repeats[0] ?? (this.state === 'flying' ? now + PROGRESS_INTERVAL_MS : Infinity);
+    return this.state === 'claimed' ? Math.min(this.flyAt, repeatAt) : repeatAt;
+  }
+
+  private progress(aborted: boolean): Progress {
+    const { href, variant, service } = this.want;
+    const own = this.context.options.copies.downloading(this.query());
+    const total = own?.totalBytes === undefined ? {} : { totalBytes: own.totalBytes };
+    return {
+      type: 'progress',
+      service,
+      id: this.id,
+      href,
+      variant,
+      flight: flightPath(this.context, href, variant),
+      receivedBytes: own?.receivedBytes ?? 0,
+      bytesPerSecond: own?.bytesPerSecond ?? 0,
+      aborted,
+      ...total,
+    };
+  }
+}
+
+/** The path of a node's flight of a resource: derived, so that it needs no table. */
+export function flightPath(context: Context, href: string, variant: string): string {
+  const hash = context.options.sha256(`${href}|${variant}|${context.options.boot}`);
+  return `/f/${[...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
