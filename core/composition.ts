@@ -12,6 +12,7 @@ import { PeeringDriver } from './peering/driver.js';
 import { Introducer } from './peering/introduce.js';
 import type { Configuration } from './ports/configuration.js';
 import type { Logger } from './ports/log.js';
+import { flightPath } from './protocol/claim.js';
 import type { Copies } from './protocol/context.js';
 import { Peer } from './protocol/peer.js';
 import { ControlService } from './service/control.js';
@@ -22,7 +23,7 @@ import { AddressGuard } from './transfer/guard.js';
 import { OriginFetcher } from './transfer/origin.js';
 import { PeerFetcher } from './transfer/peer-fetch.js';
 import { RequestPath } from './transfer/request.js';
-import { ObjectServer } from './transfer/serve.js';
+import { ObjectServer, type Relays } from './transfer/serve.js';
 import { ObjectStore } from './transfer/store.js';
 import type { Identity } from './trust/authority.js';
 import { MemberKeyring } from './trust/keyring.js';
@@ -44,6 +45,7 @@ interface Ground extends NodeOptions {
 }
 
 const MIB = 1024 * 1024;
+const sha256 = (text: string) => createHash('sha256').update(text).digest();
 
 /** A running node. */
 export interface RunningNode {
@@ -107,14 +109,24 @@ function compose(ground: Ground): DependencyContainer {
   };
   const keyring = new MemberKeyring(identity.ca, () => systemClock.wallMs());
   const clock = systemClock;
+  const boot = randomBytes(16).toString('base64url');
   register(AddressGuard, () => new AddressGuard(core.originAllow));
   register(OriginFetcher, (p) => {
     const { upstreamProxy, extraCa } = core;
     return new OriginFetcher({ guard: p.resolve(AddressGuard), upstreamProxy, extraCa });
   });
-  register(PeerFetcher, () => new PeerFetcher(identity, keyring));
-  register(ObjectServer, () => new ObjectServer({ identity, keyring, store, logger }));
-  register(PeeringDriver, (p) => makeDriver(ground, keyring, p));
+  register(PeerFetcher, (p) => {
+    return new PeerFetcher(identity, keyring, (kid) => p.resolve(PeeringDriver).locate(kid));
+  });
+  register(ObjectServer, (p) => {
+    const relays: Relays = {
+      flight: (path) => p.resolve(RequestPath).relays.flight(path),
+      finished: (path) => p.resolve(RequestPath).relays.finished(path),
+      object: (sha256) => p.resolve(RequestPath).relays.object(sha256),
+    };
+    return new ObjectServer({ identity, keyring, store, relays, logger });
+  });
+  register(PeeringDriver, (p) => makeDriver(ground, boot, keyring, p));
   register(Fetch, (p) => {
     const peering = p.resolve(PeeringDriver);
     const origin = p.resolve(OriginFetcher);
@@ -125,6 +137,7 @@ function compose(ground: Ground): DependencyContainer {
       peers,
       peering,
       identity,
+      keyring,
       clock,
       logger,
       internet: core.internet,
@@ -137,6 +150,7 @@ function compose(ground: Ground): DependencyContainer {
       guard: p.resolve(AddressGuard),
       clock,
       logger,
+      flightPath: (href, variant) => flightPath(sha256, boot, href, variant),
     });
   });
   register(PluginHosting, (p) => {
@@ -173,12 +187,12 @@ function compose(ground: Ground): DependencyContainer {
 
 function makeDriver(
   ground: Ground,
+  boot: string,
   keyring: MemberKeyring,
   parts: DependencyContainer,
 ): PeeringDriver {
   const { identity, solo, configuration, logger } = ground;
   const { core } = configuration;
-  const boot = randomBytes(16).toString('base64url');
   const copies: Copies = {
     find: (query) => parts.resolve(RequestPath).copies.find(query),
     downloading: (query) => parts.resolve(RequestPath).copies.downloading(query),
@@ -195,7 +209,7 @@ function makeDriver(
     peering: !solo,
     copies,
     random: new SystemRandom(),
-    sha256: (text) => createHash('sha256').update(text).digest(),
+    sha256,
   });
   const { group, kid, key, certificate } = identity;
   const opener = new Opener({ group, ownKid: kid, keyring });

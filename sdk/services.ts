@@ -24,6 +24,11 @@ export interface ResourcePolicy {
   readonly digest?: KnownDigest;
   /** The client verifies what it gets (apt does), so cleartext origins may be shared. */
   readonly clientVerifies?: boolean;
+  /**
+   * How long a download that another node has in progress may be waited for, in milliseconds, by
+   * that node's own estimate (PROTOCOL §5.2): 0 never, absent always.
+   */
+  readonly waitMaxMs?: number;
   /** Neither ask peers nor let them have it. Implied by `Authorization`, `Cookie`, `private`. */
   readonly unshared?: boolean;
 }

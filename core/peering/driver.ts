@@ -11,8 +11,8 @@ import { unreachable } from '../base/assert.js';
 import { Counters } from '../base/bounded.js';
 import type { Clock } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
-import type { LanPeering, LanSearch, PeeringStatus } from '../ports/ports.js';
-import type { Effect, PeerSource } from '../protocol/effect.js';
+import type { LanPeering, LanSearch, PeerEndpoint, PeeringStatus } from '../ports/ports.js';
+import type { Effect } from '../protocol/effect.js';
 import type { Message } from '../protocol/message.js';
 import type { Peer } from '../protocol/peer.js';
 import type { Want } from '../protocol/search.js';
@@ -79,7 +79,7 @@ export class PeeringDriver implements LanPeering {
     const { id, effects } = peer.want(now, want);
     const pending = new PendingSearch({
       retrieved: (result, source) => {
-        const failed: PeerSource | undefined = source?.kind === 'peer' ? source : undefined;
+        const failed = source === undefined || source.kind === 'origin' ? undefined : source;
         this.perform(peer.retrieved(clock.nowMs(), id, result, failed));
       },
       cancel: () => {
@@ -90,6 +90,10 @@ export class PeeringDriver implements LanPeering {
     this.searches.set(id, pending);
     this.perform(effects);
     return pending;
+  }
+
+  locate(kid: string): PeerEndpoint | undefined {
+    return this.options.peer.members.get(kid);
   }
 
   status(): PeeringStatus {

@@ -38,9 +38,19 @@ export interface PeeringStatus {
   readonly interfaces: readonly string[];
 }
 
+/** Where a live peer is. */
+export interface PeerEndpoint {
+  readonly kid: string;
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+}
+
 /** The shell of the packets. */
 export interface LanPeering {
   search(want: Want): LanSearch;
+  /** Where the live peer with this kid is, by its own signed packets. */
+  locate(kid: string): PeerEndpoint | undefined;
   status(): PeeringStatus;
 }
 

@@ -23,6 +23,7 @@ import {
 } from './limits.js';
 import type { Progress, Sender } from './message.js';
 import type { Want } from './search.js';
+import type { Sha256 } from './timing.js';
 
 /** What a claim leads to at a moment. */
 export type ClaimStep = 'wait' | 'fly';
@@ -150,6 +151,7 @@ export class Claim {
 
   private progress(aborted: boolean): Progress {
     const { href, variant, service } = this.want;
+    const { sha256, boot } = this.context.options;
     const own = this.context.options.copies.downloading(this.query());
     const total = own?.totalBytes === undefined ? {} : { totalBytes: own.totalBytes };
     return {
@@ -158,7 +160,7 @@ export class Claim {
       id: this.id,
       href,
       variant,
-      flight: flightPath(this.context, href, variant),
+      flight: flightPath(sha256, boot, href, variant),
       receivedBytes: own?.receivedBytes ?? 0,
       bytesPerSecond: own?.bytesPerSecond ?? 0,
       aborted,
@@ -168,7 +170,7 @@ export class Claim {
 }
 
 /** The path of a node's flight of a resource: derived, so that it needs no table. */
-export function flightPath(context: Context, href: string, variant: string): string {
-  const hash = context.options.sha256(`${href}|${variant}|${context.options.boot}`);
+export function flightPath(sha256: Sha256, boot: string, href: string, variant: string): string {
+  const hash = sha256(`${href}|${variant}|${boot}`);
   return `/f/${[...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }

@@ -5,6 +5,7 @@
 import type { BoundedMap, Counters } from '../base/bounded.js';
 import type { Random } from '../base/random.js';
 import type { InstantMs } from '../base/time.js';
+import type { Crowds } from './crowd.js';
 import type { Effect } from './effect.js';
 import type { Hints } from './hints.js';
 import type { Members } from './members.js';
@@ -57,6 +58,7 @@ export interface Context {
   readonly options: PeerOptions;
   readonly members: Members;
   readonly hints: Hints;
+  readonly crowds: Crowds;
   readonly roundTrip: RoundTrip;
   /** Nodes (by name) that are not asked until the instant given. */
   readonly bans: BoundedMap<string, InstantMs>;

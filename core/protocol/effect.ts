@@ -17,6 +17,17 @@ export interface PeerSource {
   readonly copy: Copy;
 }
 
+/** A peer that is downloading it: its pieces are followed as they arrive (§6.3). */
+export interface FlightSource {
+  readonly kind: 'flight';
+  readonly kid: string;
+  readonly name: string;
+  readonly address: Address;
+  readonly port: number;
+  /** Path of the flight on the peer's object server. */
+  readonly flight: string;
+}
+
 /** The Internet. */
 export interface OriginSource {
   readonly kind: 'origin';
@@ -24,7 +35,7 @@ export interface OriginSource {
   readonly reason: OriginReason;
 }
 
-export type Source = PeerSource | OriginSource;
+export type Source = PeerSource | FlightSource | OriginSource;
 
 /** Why a want is sent to the Internet; shown to the admin. */
 export type OriginReason =
@@ -34,7 +45,9 @@ export type OriginReason =
   | 'sources-failed'
   | 'role-server'
   | 'unshared'
-  | 'too-many-searches';
+  | 'too-many-searches'
+  /** The peer that was downloading it is gone; this node continues (§5.4). */
+  | 'taken-over';
 
 export type Effect =
   | { readonly kind: 'broadcast'; readonly message: Message }

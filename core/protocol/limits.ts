@@ -39,6 +39,22 @@ export const DIRECTED_WAIT_MIN_MS = 5;
 export const DIRECTED_WAIT_SLACK_MS = 3;
 export const CANDIDATES_MAX = 3;
 
+/** Single flight (§5.3): each next in order waits this much longer, max(5, R + 3) ms. */
+export const CLAIM_SLOT_MIN_MS = 5;
+export const CLAIM_SLOT_SLACK_MS = 3;
+/** A claim is open to objection for max(6, 2.5 R) ms before the Internet is asked (§5.3). */
+export const CLAIM_QUIET_MIN_MS = 6;
+export const CLAIM_QUIET_ROUND_TRIPS = 2.5;
+/** A claim is said again at these ages; then progress is said every second (§5.1). */
+export const CLAIM_REPEATS_MS: readonly number[] = [3, 10, 30];
+export const PROGRESS_INTERVAL_MS = 1000;
+/** Take-over (§5.4): a waiter with nothing waits this long, one with everything not at all. */
+export const TAKE_OVER_WAIT_MS = 60;
+/** Requesters remembered per URL, URLs, and for how long a request counts as recent (§5.3). */
+export const CROWD_MAX = 256;
+export const CROWDS_MAX = 1024;
+export const CROWD_MEMORY_MS = 400;
+
 /** Beacons: max(10 s, 0.1 s × n) ± 25 % (§2.6); a peer is live for three intervals. */
 export const BEACON_INTERVAL_MIN_MS = 10_000;
 export const BEACON_PER_PEER_MS = 100;

@@ -87,14 +87,18 @@ export interface EndRequest extends Tied {
   readonly source?: string;
 }
 
-/** "I am downloading it" (§3.4, §5.1). */
+/** "I am downloading it" (§3.4, §5.1); with `receivedBytes` 0 also "I am about to" (§5.3). */
 export interface Progress extends Tied {
   readonly type: 'progress';
   readonly href: string;
+  readonly variant: string;
+  /** Path of the flight on the sender's object server, where its pieces can be followed (§6.3). */
+  readonly flight: string;
   readonly receivedBytes: number;
   readonly totalBytes?: number;
   readonly bytesPerSecond: number;
-  readonly nonce?: string;
+  /** Whether the flight is over without its bytes (§5.1). */
+  readonly aborted: boolean;
   readonly to?: string;
 }
 

@@ -11,7 +11,8 @@ import { BoundedMap, Counters } from '../base/bounded.js';
 import type { InstantMs } from '../base/time.js';
 import { Answer } from './answer.js';
 import type { Context, PeerOptions } from './context.js';
-import type { Effect, PeerSource } from './effect.js';
+import { Crowds } from './crowd.js';
+import type { Effect, FlightSource, PeerSource } from './effect.js';
 import { Hints } from './hints.js';
 import {
   ANSWERS_MAX,
@@ -30,8 +31,11 @@ import type { EndRequest, Hello, Progress, Received, Request, Sender } from './m
 import { Search, type Want } from './search.js';
 import { RoundTrip, responseWindowMs } from './timing.js';
 
-/** How a retrieval ended: `lied` bans the source, `failed` pauses it (§4.6). */
-export type RetrievalResult = 'ok' | 'failed' | 'lied' | 'unsuitable';
+/**
+ * How a retrieval ended: `lied` bans the source, `failed` pauses it (§4.6); `unsuitable` is not what
+ * was asked for; `unshareable` means that everybody has to fetch it for himself.
+ */
+export type RetrievalResult = 'ok' | 'failed' | 'lied' | 'unsuitable' | 'unshareable';
 
 export class Peer {
   readonly members = new Members();
@@ -54,11 +58,13 @@ export class Peer {
     this.options = options;
     this.nextId = options.random.uint32() & ID_MAX;
     this.roundTrip = new RoundTrip(options.roundTripInitialMs);
+    const crowds = new Crowds(options.sha256);
     const { members, hints, roundTrip, bans, counters } = this;
     this.context = {
       options,
       members,
       hints,
+      crowds,
       roundTrip,
       bans,
       counters,
@@ -124,7 +130,7 @@ export class Peer {
         this.heardEnd(now, from, message);
         break;
       case 'progress':
-        this.heardProgress(from, message);
+        this.heardProgress(now, from, message);
         break;
       case 'custom': {
         const { service, name, values } = message;
@@ -170,14 +176,19 @@ export class Peer {
   }
 
   /** The outcome of the outstanding `retrieve` of a want. */
-  retrieved(now: InstantMs, id: number, result: RetrievalResult, source?: PeerSource): Effect[] {
+  retrieved(
+    now: InstantMs,
+    id: number,
+    result: RetrievalResult,
+    source?: PeerSource | FlightSource,
+  ): Effect[] {
     if (source !== undefined && (result === 'lied' || result === 'failed')) {
       this.bans.set(source.name, now + (result === 'lied' ? BAN_MS : FAILURE_PAUSE_MS));
       this.counters.add(result === 'lied' ? 'sources-banned' : 'sources-paused');
     }
     const search = this.searches.get(id);
     if (search === undefined) this.effects.push({ kind: 'settle', want: id, ok: result === 'ok' });
-    else search.retrieved(now, result === 'ok');
+    else search.retrieved(now, result);
     return this.take();
   }
 
@@ -214,7 +225,10 @@ export class Peer {
   private heardRequest(now: InstantMs, from: Sender, request: Request): void {
     const { server, kid, copies } = this.options;
     if (request.to !== undefined && request.to !== kid) return;
-    if (request.to === undefined) this.hints.add(request.href, from.kid);
+    if (request.to === undefined) {
+      this.hints.add(request.href, from.kid);
+      if (request.internet) this.context.crowds.heard(now, request.href, from.kid);
+    }
     if (!server) return;
     const key = `${from.kid}|${from.boot}|${request.id}`;
     if (request.to === undefined && this.answers.has(key)) return;
@@ -228,31 +242,34 @@ export class Peer {
     this.answerWithoutCopy(from, request);
   }
 
-  /** §3.1 "none" to a directed request; §3.4 "downloading" to anybody. */
+  /** §3.4 "downloading" to anybody, by the flight's node; §3.1 "none" to a directed request. */
   private answerWithoutCopy(from: Sender, request: Request): void {
-    const { href, variant, stale, ageMaxMs, service, id, nonce } = request;
-    const own = this.options.copies.downloading({ href, variant, stale, ageMaxMs });
-    const introduce = !(this.members.get(from.kid)?.acquainted ?? false);
-    const to = from.kid;
-    if (own !== undefined) {
-      const { receivedBytes, totalBytes, bytesPerSecond } = own;
-      const total = totalBytes === undefined ? {} : { totalBytes };
-      const known = { href, receivedBytes, bytesPerSecond, ...total };
-      const message = { type: 'progress', service, id, nonce, to, ...known } as const;
-      this.effects.push({ kind: 'send', to: from.address, introduce, message });
-    } else if (request.to !== undefined) {
-      const message = { type: 'response', service, id, waitedMs: 0, nonce, to } as const;
-      this.effects.push({ kind: 'send', to: from.address, introduce, message });
+    const { href, variant, service, id, nonce, to: directed } = request;
+    for (const search of this.searchesFor(href, variant)) {
+      if (search.flight !== undefined) return search.flight.say(from);
     }
+    if (directed === undefined) return;
+    const introduce = !(this.members.get(from.kid)?.acquainted ?? false);
+    const message = { type: 'response', service, id, waitedMs: 0, nonce, to: from.kid } as const;
+    this.effects.push({ kind: 'send', to: from.address, introduce, message });
   }
 
   private heardEnd(now: InstantMs, from: Sender, end: EndRequest): void {
     this.answers.get(`${from.kid}|${from.boot}|${end.id}`)?.ended(now, end.source);
   }
 
-  private heardProgress(from: Sender, progress: Progress): void {
-    this.hints.add(progress.href, from.kid);
-    if (progress.to === this.options.kid) this.searches.get(progress.id)?.progressed(from.kid);
+  private heardProgress(now: InstantMs, from: Sender, progress: Progress): void {
+    if (progress.to !== undefined && progress.to !== this.options.kid) return;
+    if (!progress.aborted) this.hints.add(progress.href, from.kid);
+    for (const search of this.searchesFor(progress.href, progress.variant)) {
+      search.progressed(now, from, progress);
+    }
+  }
+
+  private searchesFor(href: string, variant: string): Search[] {
+    return [...this.searches.values()].filter(
+      ({ want }) => want.href === href && want.variant === variant,
+    );
   }
 
   private heardHello(now: InstantMs, from: Sender, hello: Hello, isNew: boolean): void {

@@ -1,11 +1,11 @@
 /**
  * The client's side of one want (§4): one instance per request, any number at once.
  *
- *   counting ─► asking candidates ─► broadcast round ─► origin
- *                      └───────┬───────────┘    ▲         │
- *                              ▼                │         │
- *                          retrieving ──(source failed)   ▼
- *                              └────────────────────► settled
+ *   counting ─► asking candidates ─► broadcast round ─► claiming ─► origin
+ *                      └───────┬───────────┴─┐  ▲          │ ▲        │
+ *                              ▼             ▼  │          ▼ │        │
+ *                          retrieving ◄── somebody is downloading     ▼
+ *                              └─────────(source failed)─┘ └────► settled
  *
  * Invariants: exactly one `retrieve` is outstanding at a time and exactly one `settle` ends the
  * search; a settled search lingers until its deadline, to repeat "I found" to holders that missed
@@ -13,8 +13,9 @@
  * round is never moved by what is heard.
  */
 import type { InstantMs } from '../base/time.js';
+import { Claim } from './claim.js';
 import { type Context, drawNonce, isBanned } from './context.js';
-import type { OriginReason, PeerSource } from './effect.js';
+import type { FlightSource, OriginReason, PeerSource } from './effect.js';
 import {
   CANDIDATES_MAX,
   CLASSIC_DEADLINE_MS,
@@ -23,7 +24,8 @@ import {
   REQUEST_REPEATS_MS,
   SPARE_SOURCES_MAX,
 } from './limits.js';
-import type { DelayRule, Request, Response, Sender } from './message.js';
+import type { DelayRule, Progress, Request, Response, Sender } from './message.js';
+import type { RetrievalResult } from './peer.js';
 import { deadlineMs, directedWaitMs, holderKey, responseWindowMs } from './timing.js';
 
 /** A URL that somebody on this node needs. */
@@ -33,9 +35,18 @@ export interface Want {
   readonly variant: string;
   readonly stale: boolean;
   readonly ageMaxMs?: number;
+  /** How long a download of somebody else's may be waited for, in milliseconds (§5.2). */
+  readonly waitMaxMs: number;
 }
 
-type State = 'counting' | 'directed' | 'broadcast' | 'retrieving' | 'origin' | 'settled';
+type State =
+  | 'counting'
+  | 'directed'
+  | 'broadcast'
+  | 'retrieving'
+  | 'claiming'
+  | 'origin'
+  | 'settled';
 
 export class Search {
   readonly id: number;
@@ -50,7 +61,8 @@ export class Search {
   private broadcastAt: InstantMs | undefined;
   private deadlineAt: InstantMs = 0;
   private repeats: number[] = [];
-  private chosen: PeerSource | undefined;
+  private claim: Claim | undefined;
+  private chosen: PeerSource | FlightSource | undefined;
   private spares: PeerSource[] = [];
   private readonly failed = new Set<string>();
   private endSaidAt: InstantMs | undefined;
@@ -86,6 +98,7 @@ export class Search {
     if (this.state === 'counting') this.start(now, now);
     else if (this.state === 'directed') this.askNext(now);
     else if (this.state === 'broadcast') this.tickBroadcast(now);
+    else if (this.claim !== undefined && this.state !== 'settled') this.tickClaim(now, this.claim);
     else this.wakeAt = undefined;
   }
 
@@ -110,28 +123,49 @@ export class Search {
     this.repeatEnd(now);
   }
 
-  /** A peer says that it is downloading it: it will hold it soon (§3.4). */
-  progressed(kid: string): void {
-    this.context.hints.add(this.want.href, kid);
+  /** A peer says that it is downloading it, or about to (§5.2, §5.3). */
+  progressed(now: InstantMs, from: Sender, progress: Progress): void {
+    if (
+      this.state === 'settled' ||
+      this.failed.has(from.name) ||
+      isBanned(this.context, from.name, now)
+    )
+      return;
+    if (progress.aborted) return this.context.hints.remove(this.want.href, from.kid);
+    this.context.hints.add(this.want.href, from.kid);
+    if (!this.mayWait(progress)) return;
+    const searching = this.state === 'directed' || this.state === 'broadcast';
+    const yields = this.claim?.heard(from, progress) ?? false;
+    if (searching || (this.state === 'claiming' && yields)) this.follow(now, from, progress);
+  }
+
+  /** Whether this node has told others that it is downloading (§3.4). */
+  get flight(): Claim | undefined {
+    return this.claim?.announced === true && this.state !== 'settled' ? this.claim : undefined;
   }
 
   /** The shell's report on the outstanding `retrieve`. */
-  retrieved(now: InstantMs, ok: boolean): void {
+  retrieved(now: InstantMs, result: RetrievalResult): void {
     if (this.state !== 'retrieving' && this.state !== 'origin') return;
+    const ok = result === 'ok';
     if (ok || this.state === 'origin') return this.settle(now, ok);
-    if (this.chosen !== undefined) {
-      this.failed.add(this.chosen.name);
-      this.context.hints.remove(this.want.href, this.chosen.kid);
+    if (result === 'unshareable') return this.goToOrigin('unshared');
+    const lost = this.chosen;
+    if (lost !== undefined) {
+      this.failed.add(lost.name);
+      this.context.hints.remove(this.want.href, lost.kid);
     }
     const spare = this.spares.shift();
     if (spare !== undefined) return this.take(now, spare);
+    if (lost?.kind === 'flight') return this.goToInternet(now, 'taken-over');
     if (this.broadcastAt === undefined && this.context.members.size > 0) return this.broadcast(now);
-    this.goToOrigin('sources-failed');
+    this.goToInternet(now, 'sources-failed');
   }
 
   /** Nobody needs it any more. */
   cancel(): void {
     if (this.broadcastAt !== undefined && this.endSaidAt === undefined) this.sayEnd(undefined);
+    this.flight?.abort();
     this.state = 'settled';
     this.wakeAt = undefined;
   }
@@ -208,14 +242,46 @@ export class Search {
   private tickBroadcast(now: InstantMs): void {
     if (now >= this.deadlineAt) {
       const reason = this.explicitNone ? 'all-said-none' : 'nobody-answered';
-      return this.goToOrigin(reason);
+      return this.goToInternet(now, reason);
     }
     this.repeats.shift();
     const { roundTrip, members } = this.context;
     this.sayRequest(responseWindowMs(roundTrip.estimateMs, members.peers));
   }
 
-  private take(now: InstantMs, source: PeerSource): void {
+  /** §5.2: can and will I wait? By the sender's own estimate. */
+  private mayWait({ receivedBytes, totalBytes, bytesPerSecond }: Progress): boolean {
+    if (this.want.waitMaxMs <= 0) return false;
+    if (totalBytes === undefined || bytesPerSecond <= 0) return true;
+    return ((totalBytes - receivedBytes) / bytesPerSecond) * 1000 <= this.want.waitMaxMs;
+  }
+
+  private follow(now: InstantMs, from: Sender, progress: Progress): void {
+    this.claim = undefined;
+    const { kid, name, address, port } = from;
+    this.context.counters.add('flights-followed');
+    this.take(now, { kind: 'flight', kid, name, address, port, flight: progress.flight });
+  }
+
+  /** To the Internet, but only one of all who want it (§5.3). */
+  private goToInternet(now: InstantMs, reason: OriginReason): void {
+    const { options, members } = this.context;
+    const alone = members.size === 0 || options.profile === 'classic' || !options.internet;
+    if (alone || this.want.waitMaxMs <= 0) return this.goToOrigin(reason);
+    this.state = 'claiming';
+    this.chosen = undefined;
+    this.claim = new Claim(this.context, now, this.id, this.want, reason);
+    this.wakeAt = this.claim.wakeAt;
+    if (this.wakeAt <= now) this.tickClaim(now, this.claim);
+  }
+
+  private tickClaim(now: InstantMs, claim: Claim): void {
+    const flies = claim.wake(now) === 'fly';
+    if (flies) this.goToOrigin(claim.reason);
+    this.wakeAt = claim.wakeAt;
+  }
+
+  private take(now: InstantMs, source: PeerSource | FlightSource): void {
     const first = this.state === 'broadcast';
     this.state = 'retrieving';
     this.chosen = source;
@@ -263,6 +329,7 @@ export class Search {
   }
 
   private settle(now: InstantMs, ok: boolean): void {
+    if (!ok) this.flight?.abort();
     this.state = 'settled';
     this.wakeAt =
       this.endSaidAt !== undefined && now < this.deadlineAt ? this.deadlineAt : undefined;

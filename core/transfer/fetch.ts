@@ -4,6 +4,7 @@
  *   search ─► peer: offer ─► judge ─► pieces ──┐
  *     ▲         │ stale: remember it, ask the origin whether it is still good
  *     │         └ lied, failed: next source, resuming at the last verified piece
+ *     ├──────── flight: follow its pieces ──────┤
  *     └──────── origin (`from-origin`) ─────────┴─► verify ─► attest ─► store ─► settle
  *
  * Invariants: a flight gets exactly one head; bytes from a peer are verified before they are
@@ -15,18 +16,22 @@ import { Counters } from '../base/bounded.js';
 import type { Clock } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type { LanPeering, LanSearch } from '../ports/ports.js';
-import type { PeerSource, Source } from '../protocol/effect.js';
+import type { FlightSource, PeerSource, Source } from '../protocol/effect.js';
+import type { Copy } from '../protocol/message.js';
 import type { RetrievalResult } from '../protocol/peer.js';
 import { type Attestation, type SignedAttestation, signAttestation } from '../trust/attestation.js';
 import type { Identity } from '../trust/authority.js';
-import { chainHead, PIECE_BYTES } from '../trust/pieces.js';
+import { type FlightDescription, type SignedHead, signHead, signPiece } from '../trust/flight.js';
+import { chainHead, HASH_BYTES, PIECE_BYTES } from '../trust/pieces.js';
+import type { Keyring } from '../wire/open.js';
 import type { Ask } from './ask.js';
 import type { Entry } from './catalogue.js';
 import type { Flight } from './flight.js';
+import { followFlight } from './follow.js';
 import { type Headers, isFresh, isShareable, storableHeaders, validators } from './freshness.js';
 import { FromOrigin } from './from-origin.js';
 import type { OriginFetcher } from './origin.js';
-import { PeerFault, type PeerFetcher, type PeerOffer } from './peer-fetch.js';
+import { bodyOf, collect, PeerFault, type PeerFetcher, type PeerOffer } from './peer-fetch.js';
 import type { ObjectStore } from './store.js';
 
 /** From this first byte on a request for a later part goes to the origin as such. */
@@ -38,6 +43,7 @@ export interface FetchOptions {
   readonly peers: PeerFetcher;
   readonly peering: LanPeering;
   readonly identity: Identity;
+  readonly keyring: Keyring;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whether this node may use the Internet. */
@@ -105,13 +111,22 @@ export class Fetch {
 
   /** Signs what we got from the origin and puts it into the store. */
   attest(attestation: Attestation): SignedAttestation {
+    return signAttestation(attestation, this.signer());
+  }
+
+  /** From now on every piece of the flight is signed for those who follow it (§6.3). */
+  signPieces(flight: Flight, description: FlightDescription): void {
+    const { key, certificate } = this.options.identity;
+    const head = signHead(description, this.signer(), certificate.publicKey);
+    flight.track.addHead(head);
+    flight.hasher.onPiece = (piece, chain) => {
+      flight.track.addPiece(signPiece(head, piece, chain, key));
+    };
+  }
+
+  private signer() {
     const { kid, name, key, certificate } = this.options.identity;
-    return signAttestation(attestation, {
-      kid,
-      name,
-      key,
-      certificate: certificate.raw.toString('base64url'),
-    });
+    return { kid, name, key, certificate: certificate.raw.toString('base64url') };
   }
 
   /** Ends a download whose bytes all came; keeps them if they went to a file. */
@@ -122,12 +137,13 @@ export class Fetch {
     const { sha256, hashes } = flight.verify();
     flight.complete();
     const { incoming } = flight;
-    if (incoming === undefined) return;
+    if (incoming === undefined) return flight.track.close('unshareable');
     if (!flight.spool.stored) {
       this.options.logger.log('warn', 'not-stored', { code: 'E_DISK_FULL', url: ask.url });
       return this.options.store.discard(incoming);
     }
     const signed = describe(sha256, chainHead(hashes));
+    flight.track.end(signed);
     try {
       await this.options.store.commit(
         incoming,
@@ -163,14 +179,15 @@ export class Fetch {
   private search(ask: Ask): LanSearch | undefined {
     const { url: href, variant, service } = ask;
     if (!ask.askPeers || !isShareable(href.startsWith('https:'), ask.policy)) return undefined;
-    return this.options.peering.search({ service, href, variant, stale: true });
+    const { waitMaxMs = Number.POSITIVE_INFINITY } = ask.policy;
+    return this.options.peering.search({ service, href, variant, stale: true, waitMaxMs });
   }
 
   private async trySources(download: Download, search: LanSearch | undefined): Promise<void> {
     let source: Source = (await search?.first()) ?? { kind: 'origin', reason: 'unshared' };
     for (;;) {
       if (source.kind === 'origin') return this.fromOrigin.take(download, source.reason);
-      const result = await this.tryPeer(download, source);
+      const result = await this.tryLan(download, source);
       if (result === 'ok') return;
       const next: Source | undefined = await search?.next(source, result);
       if (next === undefined)
@@ -179,25 +196,86 @@ export class Fetch {
     }
   }
 
-  private async tryPeer(download: Download, source: PeerSource): Promise<RetrievalResult> {
-    const { flight, ask } = download;
+  private async tryLan(
+    download: Download,
+    source: PeerSource | FlightSource,
+  ): Promise<RetrievalResult> {
     try {
-      const offer = await this.options.peers.offer(source);
-      const suits = this.judge(download, offer);
-      if (suits === 'stale') download.stale ??= offer;
-      if (suits !== 'fresh') return 'unsuitable';
-      if (download.adopted === undefined) await this.adopt(download, offer);
-      await this.takePieces(flight, offer);
-      await this.finish(download, () => offer.signed);
-      return 'ok';
+      if (source.kind === 'peer') return await this.tryPeer(download, source);
+      return await this.tryFlight(download, source);
     } catch (error) {
       if (!(error instanceof PeerFault)) throw error;
       const { name: peer, address } = source;
       this.counters.add(`peer-${error.result}`);
-      const fields = { code: error.code, peer, address, url: ask.url, why: error.message };
+      const fields = { code: error.code, peer, address, url: download.ask.url, why: error.message };
       this.options.logger.log('warn', 'source-failed', fields);
       return error.result;
     }
+  }
+
+  /** Follows a peer's download; it may have become a copy meanwhile. @throws PeerFault */
+  private async tryFlight(download: Download, source: FlightSource): Promise<RetrievalResult> {
+    const { flight, ask } = download;
+    const { peers, keyring } = this.options;
+    const headers = {
+      'peerage-from': String(flight.track.signatures.length),
+      'peerage-relay': flight.options.path,
+    };
+    const stream = await peers.attach(source, source.flight, (path) => path, headers);
+    if (stream.statusCode === 303) {
+      const copy = JSON.parse(
+        (await collect(stream, COPY_BYTES_MAX, 'a copy')).toString('utf8'),
+      ) as Copy;
+      const { kid, name, address, port } = source;
+      return this.tryPeer(download, { kind: 'peer', kid, name, address, port, copy });
+    }
+    if (stream.statusCode !== 200) {
+      stream.destroy();
+      throw new PeerFault('failed', `the peer answered ${stream.statusCode} for its flight`);
+    }
+    flight.source = 'peer';
+    flight.from = source.name;
+    const before = flight.receivedBytes;
+    const begin = (head: SignedHead) => this.beginFollowing(flight, head.description);
+    try {
+      const signed = await followFlight({ flight, ask, keyring, stream: bodyOf(stream), begin });
+      if (signed === 'unshareable') return 'unshareable';
+      await this.finish(download, (sha256, chain) => sameBytes(signed, sha256, chain));
+      return 'ok';
+    } finally {
+      stream.destroy();
+      this.counters.add('bytes-from-peers', flight.receivedBytes - before);
+    }
+  }
+
+  private async beginFollowing(flight: Flight, description: FlightDescription): Promise<void> {
+    const { status, headers, sizeBytes } = description;
+    const incoming = await this.createFile(sizeBytes);
+    flight.begin({ status, headers, source: 'peer', sizeBytes, sha256: undefined }, incoming);
+  }
+
+  private async tryPeer(download: Download, source: PeerSource): Promise<RetrievalResult> {
+    const { flight } = download;
+    const offer = await this.options.peers.offer(source);
+    const suits = this.judge(download, offer);
+    if (suits === 'stale') download.stale ??= offer;
+    if (suits !== 'fresh') return 'unsuitable';
+    flight.expectedSha256 = source.copy.sha256;
+    if (flight.headSent && download.adopted === undefined && !this.continues(flight, offer)) {
+      return 'unsuitable';
+    }
+    if (!flight.headSent) await this.adopt(download, offer);
+    download.adopted = offer;
+    await this.takePieces(flight, offer);
+    await this.finish(download, () => offer.signed);
+    return 'ok';
+  }
+
+  /** Whether a copy begins with the pieces that we have already. */
+  private continues({ hasher, receivedBytes }: Flight, { hashes }: PeerOffer): boolean {
+    const { known } = hasher;
+    const whole = receivedBytes === (known.length / HASH_BYTES) * PIECE_BYTES;
+    return whole && hashes.subarray(0, known.length).equals(known);
   }
 
   /** Whether a peer's copy is what was asked for (§7). */
@@ -253,6 +331,16 @@ export class Fetch {
       return undefined;
     }
   }
+}
+
+/** A copy that is offered in place of a flight, as JSON. */
+const COPY_BYTES_MAX = 4096;
+
+/** The attestation of a followed flight, if it is of the bytes that came. @throws PeerFault */
+function sameBytes(signed: SignedAttestation, sha256: string, chain: string): SignedAttestation {
+  const { attestation } = signed;
+  if (attestation.sha256 === sha256 && attestation.chain === chain) return signed;
+  throw new PeerFault('lied', 'the attestation is of other bytes than were signed');
 }
 
 /** An attestation may be this much in the future: clocks differ. */

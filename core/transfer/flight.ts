@@ -14,6 +14,7 @@ import type { Entry } from './catalogue.js';
 import type { Headers } from './freshness.js';
 import type { Incoming } from './object-files.js';
 import { Spool } from './spool.js';
+import { FlightTrack } from './track.js';
 
 /** What followers learn before the bytes. */
 export interface FlightHead {
@@ -35,18 +36,26 @@ export interface FlightOptions {
   readonly variant: string;
   readonly digest: KnownDigest | undefined;
   readonly startedAt: InstantMs;
+  /** Where followers on other nodes find it (PROTOCOL §6.3). */
+  readonly path: string;
+  /** Whether others, here or on other nodes, may be shown it at all. */
+  readonly joinable: boolean;
 }
 
 export class Flight {
   readonly options: FlightOptions;
   readonly head: Promise<FlightHead>;
   readonly hasher = new PieceHasher();
+  /** What followers on other nodes are shown. */
+  readonly track = new FlightTrack();
   spool = new Spool(undefined);
   incoming: Incoming | undefined;
   headSent = false;
   /** Only the later part of the resource comes: nobody may join, nothing is stored. */
   solo = false;
   from = '';
+  /** The digest of the bytes that are on their way, once a peer has offered them. */
+  expectedSha256: string | undefined;
   source: 'peer' | 'origin' = 'origin';
   /** Bytes that are to come in all, if known. */
   totalBytes: number | undefined;
@@ -111,5 +120,6 @@ export class Flight {
   fail(error: unknown): void {
     this.rejectHead(error);
     this.spool.fail(error);
+    this.track.close('failed');
   }
 }

@@ -8,13 +8,14 @@
  */
 import { CodedError, errorCode } from '@peerage/sdk';
 import type { OriginReason } from '../protocol/effect.js';
-import type { Attestation } from '../trust/attestation.js';
-import { cutPieces, isPiece, PIECE_BYTES } from '../trust/pieces.js';
+import type { Attestation, SignedAttestation } from '../trust/attestation.js';
+import { cutPieces, HASH_BYTES, isPiece, PIECE_BYTES } from '../trust/pieces.js';
 import type { Download, Fetch, FetchOptions } from './fetch.js';
 import { RANGE_DIRECT_BYTES } from './fetch.js';
 import {
   expiresAt,
   type Headers,
+  isShareable,
   isStorable,
   rangeValidator,
   refreshed,
@@ -52,8 +53,7 @@ export class FromOrigin {
         },
       );
     }
-    if (download.adopted !== undefined)
-      return this.continueAdopted(download, download.adopted.hashes);
+    if (flight.headSent) return this.continueDownload(download);
     const known = download.local?.attestation ?? download.stale?.signed.attestation;
     const answer = await this.ask(download, known);
     if (answer === undefined) return;
@@ -119,7 +119,7 @@ export class FromOrigin {
     try {
       await this.fetch.takePieces(flight, stale);
     } catch {
-      return this.continueAdopted(download, stale.hashes);
+      return this.continueDownload(download);
     }
     await this.fetch.finish(download, () => signed);
   }
@@ -147,27 +147,17 @@ export class FromOrigin {
         incoming,
       );
     }
+    const shareable =
+      flight.incoming !== undefined && isShareable(ask.url.startsWith('https:'), ask.policy);
+    if (shareable && flight.options.joinable) {
+      const tls = ask.url.startsWith('https:');
+      const about = { url: ask.url, variant: variant ?? '*', status: answer.status, headers };
+      this.fetch.signPieces(flight, { ...about, sizeBytes, tls, firstPiece: 0 });
+    } else flight.track.close('unshareable');
     if (flight.incoming === undefined) flight.spool.onDeserted = () => answer.cancel();
     await this.copyBody(download, answer, headers);
     await this.fetch.finish(download, (sha256, chain) => {
-      const fetchedAt = this.options.clock.wallMs();
-      const base = {
-        url: ask.url,
-        variant: variant ?? '*',
-        status: answer.status,
-        headers,
-        fetchedAt,
-      };
-      const expires = expiresAt(base, ask.policy.immutable === true);
-      const tls = ask.url.startsWith('https:');
-      return this.fetch.attest({
-        ...base,
-        sizeBytes: flight.receivedBytes,
-        sha256,
-        chain,
-        expiresAt: expires,
-        tls,
-      });
+      return this.describe(download, { variant: variant ?? '*', headers, sha256, chain });
     });
   }
 
@@ -224,28 +214,27 @@ export class FromOrigin {
     return undefined;
   }
 
-  /** Continues a peer's copy from the origin, every piece checked against the copy's hashes. */
-  private async continueAdopted(download: Download, hashes: Buffer): Promise<void> {
+  /**
+   * Continues what came from peers: a copy whose source is gone, or a flight whose node is (§5.4).
+   * Every piece is checked against the hashes that are known of it.
+   */
+  private async continueDownload(download: Download): Promise<void> {
     const { flight, ask, adopted } = download;
-    if (adopted === undefined) throw new Error('invariant broken: nothing was adopted');
+    const [head] = flight.track.heads;
+    const hashes = adopted?.hashes ?? flight.hasher.known;
+    const headers = adopted?.signed.attestation.headers ?? head?.description.headers ?? {};
     const from = flight.receivedBytes;
-    const resumed = await this.resume(
-      ask.url,
-      ask.headers,
-      adopted.signed.attestation.headers,
-      from,
-    );
+    const resumed = await this.resume(ask.url, ask.headers, headers, from);
     const answer = resumed ?? (await this.options.origin.fetch('GET', ask.url, ask.headers));
+    if (resumed === undefined && answer.status !== 200) throw changed(ask.url);
+    if (head !== undefined) {
+      this.fetch.signPieces(flight, { ...head.description, firstPiece: from / PIECE_BYTES });
+    }
     let piece = resumed === undefined ? 0 : from / PIECE_BYTES;
     try {
       for await (const bytes of cutPieces(answer.body)) {
-        if (!isPiece(bytes, hashes, piece)) {
-          throw new CodedError(
-            'E_ORIGIN_CHANGED',
-            `${ask.url} has changed since a peer fetched it`,
-            { action: 'ask again' },
-          );
-        }
+        const known = piece < hashes.length / HASH_BYTES;
+        if (known && !isPiece(bytes, hashes, piece)) throw changed(ask.url);
         piece += 1;
         if (piece * PIECE_BYTES > from) await flight.append(bytes);
       }
@@ -253,8 +242,41 @@ export class FromOrigin {
       answer.cancel();
       this.fetch.counters.add('bytes-from-origin', flight.receivedBytes - from);
     }
-    await this.fetch.finish(download, () => adopted.signed);
+    await this.fetch.finish(download, (sha256, chain) => {
+      if (adopted !== undefined) return adopted.signed;
+      return this.describe(download, {
+        variant: head?.description.variant ?? '*',
+        headers,
+        sha256,
+        chain,
+      });
+    });
   }
+
+  /** Our word for what came from the origin. */
+  private describe({ flight, ask }: Download, found: Found): SignedAttestation {
+    const { variant, headers, sha256, chain } = found;
+    const fetchedAt = this.options.clock.wallMs();
+    const base = { url: ask.url, variant, status: 200, headers, fetchedAt };
+    const expires = expiresAt(base, ask.policy.immutable === true);
+    const tls = ask.url.startsWith('https:');
+    const sizeBytes = flight.receivedBytes;
+    return this.fetch.attest({ ...base, sizeBytes, sha256, chain, expiresAt: expires, tls });
+  }
+}
+
+/** What an attestation is made of, besides what the download knows. */
+interface Found {
+  readonly variant: string;
+  readonly headers: Headers;
+  readonly sha256: string;
+  readonly chain: string;
+}
+
+function changed(url: string): CodedError {
+  return new CodedError('E_ORIGIN_CHANGED', `${url} has changed since a peer fetched it`, {
+    action: 'ask again',
+  });
 }
 
 /** A request for a far part of an unknown resource is passed on as such. */

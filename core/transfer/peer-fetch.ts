@@ -10,6 +10,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { CodedError } from '@peerage/sdk';
 import { BoundedMap } from '../base/bounded.js';
+import type { PeerEndpoint } from '../ports/ports.js';
 import type { PeerSource } from '../protocol/effect.js';
 import {
   ATTESTATION_BYTES_MAX,
@@ -35,6 +36,12 @@ const STALL_MS = 5000;
 const SOCKETS_PER_PEER = 8;
 const PEERS_MAX = 256;
 
+/** How many peers are asked one after another before every source counts as busy. */
+const RELAY_TRIES_MAX = 64;
+/** Relays that a busy peer may name, and the size of its list. */
+const RELAYS_NAMED_MAX = 16;
+const RELAY_LIST_BYTES_MAX = 8192;
+
 /** What a peer offers, verified: its bytes can be asked for from any piece on. */
 export interface PeerOffer {
   readonly source: PeerSource;
@@ -56,11 +63,18 @@ export class PeerFault extends CodedError {
 export class PeerFetcher {
   private readonly identity: Identity;
   private readonly keyring: Keyring;
+  private readonly locate: (kid: string) => PeerEndpoint | undefined;
   private readonly agents = new BoundedMap<string, Agent>(PEERS_MAX);
 
-  constructor(identity: Identity, keyring: Keyring) {
+  /** @param locate where a live peer is; relays are named by kid alone */
+  constructor(
+    identity: Identity,
+    keyring: Keyring,
+    locate: (kid: string) => PeerEndpoint | undefined,
+  ) {
     this.identity = identity;
     this.keyring = keyring;
+    this.locate = locate;
   }
 
   /** Gets and verifies what the peer says of its copy. @throws PeerFault */
@@ -93,7 +107,8 @@ export class PeerFetcher {
     const { sizeBytes, alias } = source.copy;
     const start = piece * PIECE_BYTES;
     if (start >= sizeBytes) return;
-    const response = await this.send(source, alias, { range: `bytes=${start}-` });
+    const range = { range: `bytes=${start}-` };
+    const response = await this.attach(source, alias, () => alias, range);
     if (response.statusCode !== 206 && !(start === 0 && response.statusCode === 200)) {
       response.destroy();
       throw new PeerFault('failed', `the peer answered ${response.statusCode}`);
@@ -109,33 +124,52 @@ export class PeerFetcher {
     }
   }
 
+  /**
+   * Asks a peer for a body; a busy one names those that it already serves, and they are asked in
+   * turn, so that a crowd becomes a chain (PROTOCOL §6.4).
+   * @param pathAt the path to ask a relay for, by what the busy peer said of it
+   * @throws PeerFault
+   */
+  async attach(
+    source: PeerEndpoint,
+    path: string,
+    pathAt: (named: string) => string,
+    headers: Record<string, string>,
+  ): Promise<IncomingMessage> {
+    const queue: Array<{ readonly peer: PeerEndpoint; readonly path: string }> = [
+      { peer: source, path },
+    ];
+    const tried = new Set([this.identity.kid]);
+    for (let tries = 0; tries < RELAY_TRIES_MAX; tries += 1) {
+      const next = queue.shift();
+      if (next === undefined) break;
+      if (tried.has(next.peer.kid)) continue;
+      tried.add(next.peer.kid);
+      const response = await this.send(next.peer, next.path, headers);
+      if (response.statusCode !== 503) return response;
+      for (const relay of readRelays(await collect(response, RELAY_LIST_BYTES_MAX, next.path))) {
+        const peer = this.locate(relay.kid);
+        if (peer !== undefined) queue.push({ peer, path: pathAt(relay.path) });
+      }
+    }
+    throw new PeerFault('failed', 'every source is busy');
+  }
+
   close(): void {
     for (const agent of this.agents.values()) agent.destroy();
   }
 
-  private async getWhole(source: PeerSource, path: string, limitBytes: number): Promise<Buffer> {
+  private async getWhole(source: PeerEndpoint, path: string, limitBytes: number): Promise<Buffer> {
     const response = await this.send(source, path, {});
     if (response.statusCode !== 200) {
       response.destroy();
       throw new PeerFault('failed', `the peer answered ${response.statusCode} for ${path}`);
     }
-    const chunks: Buffer[] = [];
-    let size = 0;
-    try {
-      for await (const chunk of response as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > limitBytes)
-          throw new PeerFault('lied', `${path} is larger than ${limitBytes} bytes`);
-        chunks.push(chunk);
-      }
-    } catch (error) {
-      throw asFault(error);
-    }
-    return Buffer.concat(chunks);
+    return collect(response, limitBytes, path);
   }
 
   private send(
-    source: PeerSource,
+    source: PeerEndpoint,
     path: string,
     headers: Record<string, string>,
   ): Promise<IncomingMessage> {
@@ -168,7 +202,7 @@ export class PeerFetcher {
   }
 
   /** One pool of connections per kid, so that a kept connection is always the right peer's. */
-  private agentFor({ kid }: PeerSource): Agent {
+  private agentFor({ kid }: PeerEndpoint): Agent {
     const known = this.agents.touch(kid);
     if (known !== undefined) return known;
     const { key, certificate, ca } = this.identity;
@@ -192,6 +226,58 @@ export class PeerFetcher {
     if (this.keyring.isRevoked(verdict.node.name)) return new PeerFault('failed', 'revoked');
     return undefined;
   }
+}
+
+/** A body as a stream whose errors are faults of the peer. */
+export async function* bodyOf(response: IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    yield* response as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw asFault(error);
+  }
+}
+
+/** A relay that a busy peer names. */
+interface Relay {
+  readonly kid: string;
+  readonly path: string;
+}
+
+/** The relays that a busy peer named; what is not plain is passed over. */
+function readRelays(text: Buffer): Relay[] {
+  try {
+    const parsed: unknown = JSON.parse(text.toString('utf8'));
+    const list: unknown[] = Array.isArray(parsed) ? parsed.slice(0, RELAYS_NAMED_MAX) : [];
+    return list.filter((entry): entry is Relay => {
+      const { kid, path } = (entry ?? {}) as { kid?: unknown; path?: unknown };
+      return (
+        typeof kid === 'string' && typeof path === 'string' && /^(\/f\/[0-9a-f]{64})?$/.test(path)
+      );
+    });
+  } catch {
+    return [];
+  }
+}
+
+/** A whole small body. @throws PeerFault */
+export async function collect(
+  response: IncomingMessage,
+  limitBytes: number,
+  what: string,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > limitBytes)
+        throw new PeerFault('lied', `${what} is larger than ${limitBytes} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw asFault(error);
+  }
+  return Buffer.concat(chunks);
 }
 
 function listBytes(sizeBytes: number): number {

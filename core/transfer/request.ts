@@ -15,7 +15,7 @@ import {
   type ResourceResponse,
   type ResourceSource,
 } from '@peerage/sdk';
-import { Counters } from '../base/bounded.js';
+import { BoundedMap, Counters } from '../base/bounded.js';
 import type { Clock } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type {
@@ -32,6 +32,7 @@ import { type Fetch, RANGE_DIRECT_BYTES } from './fetch.js';
 import { Flight, type FlightHead } from './flight.js';
 import { isFresh } from './freshness.js';
 import type { AddressGuard } from './guard.js';
+import type { Relays } from './serve.js';
 import type { ObjectStore } from './store.js';
 
 /** Downloads at once; more are refused rather than queued without end. */
@@ -43,11 +44,17 @@ export interface RequestOptions {
   readonly guard: AddressGuard;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where followers on other nodes find a download of ours. */
+  readonly flightPath: (href: string, variant: string) => string;
 }
 
 export class RequestPath implements ContentTransfer {
   readonly counters = new Counters();
   private soloFlights = 0;
+  private readonly landed = new BoundedMap<
+    string,
+    { readonly href: string; readonly variant: string }
+  >(FLIGHTS_MAX);
   private readonly options: RequestOptions;
   private readonly flights = new Map<string, Flight>();
 
@@ -61,11 +68,22 @@ export class RequestPath implements ContentTransfer {
     downloading: ({ href, variant }) => {
       for (const flight of this.flights.values()) {
         if (flight.options.url !== href || flight.options.variant !== variant) continue;
-        if (!flight.headSent || flight.incoming === undefined) continue;
+        if (!flight.headSent || flight.incoming === undefined || !flight.options.joinable) continue;
         const { receivedBytes, totalBytes } = flight;
         return { receivedBytes, totalBytes, bytesPerSecond: this.rate(flight) };
       }
       return undefined;
+    },
+  };
+
+  /** What the object server may show of our downloads (§6.3, §6.4). */
+  readonly relays: Relays = {
+    flight: (path) => this.findFlight((flight) => flight.options.path === path),
+    object: (sha256) => this.findFlight((flight) => flight.expectedSha256 === sha256),
+    finished: (path) => {
+      const landed = this.landed.get(path);
+      const query = { stale: true, ageMaxMs: undefined };
+      return landed === undefined ? undefined : this.findCopy({ ...landed, ...query });
     },
   };
 
@@ -169,38 +187,60 @@ export class RequestPath implements ContentTransfer {
     return this.respondFrom(entry, source, body);
   }
 
-  /** The rest of a local delivery; where a later piece is damaged, it continues from elsewhere. */
-  private async *mend(
+  /**
+   * The rest of a local delivery; where a later piece is damaged, it continues from elsewhere. An
+   * iterator of its own rather than a generator: closing it must close the file also before its
+   * first step.
+   */
+  private mend(
     entry: Entry,
     ask: Ask,
     end: number,
     first: IteratorResult<Buffer>,
     rest: AsyncGenerator<Buffer>,
-  ): AsyncGenerator<Uint8Array> {
+  ): AsyncIterableIterator<Uint8Array> {
     let at = ask.startByte;
-    try {
-      if (first.done === true) return;
-      at += first.value.length;
-      yield first.value;
-      for await (const chunk of rest) {
-        at += chunk.length;
-        yield chunk;
-      }
-    } catch (error) {
-      if (errorCode(error) !== 'E_OBJECT_CORRUPT') throw error;
-      const digest = { algorithm: 'sha256', hex: entry.attestation.sha256 } as const;
-      const again = await this.open(ask.service, {
-        url: ask.url,
-        headers: ask.headers,
-        policy: { ...ask.policy, digest },
-        startByte: at,
-        lengthBytes: end - at,
-      });
-      if (again.sizeBytes !== entry.attestation.sizeBytes) throw error;
-      yield* again.body;
-    } finally {
-      await rest.return(undefined);
-    }
+    let ahead: IteratorResult<Uint8Array> | undefined = first;
+    let source: AsyncIterator<Uint8Array> = rest;
+    const step = async (): Promise<IteratorResult<Uint8Array>> => {
+      const result = ahead ?? (await source.next());
+      ahead = undefined;
+      if (result.done !== true) at += result.value.length;
+      return result;
+    };
+    const iterator: AsyncIterableIterator<Uint8Array> = {
+      next: () =>
+        step().catch(async (error: unknown) => {
+          if (errorCode(error) !== 'E_OBJECT_CORRUPT' || source !== rest) throw error;
+          source = await this.continueElsewhere(entry, ask, at, end, error);
+          return step();
+        }),
+      return: async () => {
+        await source.return?.(undefined);
+        return { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  private async continueElsewhere(
+    { attestation }: Entry,
+    ask: Ask,
+    at: number,
+    end: number,
+    error: unknown,
+  ): Promise<AsyncIterator<Uint8Array>> {
+    const digest = { algorithm: 'sha256', hex: attestation.sha256 } as const;
+    const again = await this.open(ask.service, {
+      url: ask.url,
+      headers: ask.headers,
+      policy: { ...ask.policy, digest },
+      startByte: at,
+      lengthBytes: end - at,
+    });
+    if (again.sizeBytes !== attestation.sizeBytes) throw error;
+    return again.body[Symbol.asyncIterator]();
   }
 
   private respondFrom(
@@ -222,11 +262,18 @@ export class RequestPath implements ContentTransfer {
     }
     const { url, key, service, variant, policy } = ask;
     const startedAt = this.options.clock.nowMs();
-    const flight = new Flight({ service, url, variant, key, digest: policy.digest, startedAt });
+    const path = this.options.flightPath(url, variant);
+    const { digest } = policy;
+    const shared = joinable(ask);
+    const about = { service, url, variant, key, digest, startedAt, path, joinable: shared };
+    const flight = new Flight(about);
     this.soloFlights += 1;
-    const name = joinable(ask) ? key : `${key} solo ${this.soloFlights}`;
+    const name = shared ? key : `${key} solo ${this.soloFlights}`;
     this.flights.set(name, flight);
-    void this.options.fetch.run(flight, ask, local).finally(() => this.flights.delete(name));
+    void this.options.fetch.run(flight, ask, local).finally(() => {
+      this.flights.delete(name);
+      this.landed.set(path, { href: url, variant });
+    });
     return flight;
   }
 
@@ -244,6 +291,13 @@ export class RequestPath implements ContentTransfer {
     const body = flight.spool.read(ask.startByte, ask.endByte);
     const { status, headers, sizeBytes, sha256 } = head;
     return { status, headers: Object.entries(headers), source, sizeBytes, sha256, body };
+  }
+
+  private findFlight(fits: (flight: Flight) => boolean): Flight | undefined {
+    for (const flight of this.flights.values()) {
+      if (flight.options.joinable && fits(flight)) return flight;
+    }
+    return undefined;
   }
 
   private findCopy(query: CopyQuery): Copy | undefined {

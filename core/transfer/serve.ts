@@ -4,6 +4,7 @@
  *   GET, HEAD /o/<sha256>   bytes of an object, Range          members only
  *   GET       /p/<sha256>   its piece hashes                   members only
  *   GET       /a/<hash>     an attestation                     members only
+ *   GET       /f/<hash>     a download in progress, followed   members only
  *   GET       /c/<kid>      this node's own certificate (§2.5) anybody
  *
  * Anything else: 404 before any work. Paths are matched by one pattern; the disk path is made of
@@ -18,13 +19,17 @@ import type { TLSSocket } from 'node:tls';
 import { CodedError } from '@peerage/sdk';
 import { Counters } from '../base/bounded.js';
 import type { Logger } from '../ports/log.js';
+import type { Copy } from '../protocol/message.js';
 import type { Identity } from '../trust/authority.js';
+import { PIECE_BYTES } from '../trust/pieces.js';
 import { checkNodeCertificate } from '../trust/policy.js';
 import type { Keyring } from '../wire/open.js';
 import type { Entry } from './catalogue.js';
+import type { Flight } from './flight.js';
+import { relayFrames } from './relay.js';
 import type { ObjectStore } from './store.js';
 
-const ROUTE = /^\/([opac])\/([0-9a-f]{64}|[A-Za-z0-9_-]{22})$/;
+const ROUTE = /^\/([opacf])\/([0-9a-f]{64}|[A-Za-z0-9_-]{22})$/;
 const RANGE = /^bytes=(\d{1,15})-(\d{0,15})$/;
 /** Uploads at once; further requests are told to come back (§6.2). */
 const UPLOADS_MAX = 32;
@@ -39,7 +44,25 @@ const LIMITS = {
 /** A reader that takes nothing for this long is dropped. */
 const IDLE_MS = 15_000;
 
+/** From this size on an object goes to few at a time; others are handed on to them (§6.4). */
+const LARGE_BYTES = 2 * 1024 * 1024;
+/** One at a time: a chain passes an object through every link once. */
+const OBJECT_FANOUT = 1;
+/** Two at a time: a slow line leaves room on the links, and a tree is less deep. */
+const FLIGHT_FANOUT = 2;
+
+/** Downloads of this node that others may follow. */
+export interface Relays {
+  /** The download at this path. */
+  flight(path: string): Flight | undefined;
+  /** The copy that the download at this path has become. */
+  finished(path: string): Copy | undefined;
+  /** The download whose bytes will have this SHA-256. */
+  object(sha256: string): Flight | undefined;
+}
+
 export interface ObjectServerOptions {
+  readonly relays: Relays;
   readonly identity: Identity;
   readonly keyring: Keyring;
   readonly store: ObjectStore;
@@ -51,6 +74,8 @@ export class ObjectServer {
   private readonly options: ObjectServerOptions;
   private readonly servers: Server[] = [];
   private uploads = 0;
+  /** Who is being sent what: by object or flight, the kid and where it relays it. */
+  private readonly takers = new Map<string, Map<string, string>>();
 
   constructor(options: ObjectServerOptions) {
     this.options = options;
@@ -97,14 +122,17 @@ export class ObjectServer {
     if (match === null || !read) return this.refuse(response, 404, 'unknown-path');
     try {
       if (kind === 'c') return this.answerCertificate(response, name);
-      if (!this.isMember(request.socket as TLSSocket))
-        return this.refuse(response, 404, 'stranger');
+      const member = this.memberOf(request.socket as TLSSocket);
+      if (member === undefined) return this.refuse(response, 404, 'stranger');
       if (kind === 'a') return await this.answerAttestation(response, name);
+      if (kind === 'f') return await this.answerFlight(request, response, member);
       const entry = this.options.store.findObject(name);
+      if (kind === 'o' && entry === undefined)
+        return await this.answerRelay(request, response, name, member);
       if (entry === undefined || !entry.shareable)
         return this.refuse(response, 404, 'unknown-object');
       if (kind === 'p') return sendWhole(response, await this.options.store.hashes(entry));
-      await this.answerObject(request, response, entry);
+      await this.answerObject(request, response, entry, member);
     } catch (error) {
       this.counters.add('broken-off');
       this.options.logger.log('warn', 'upload-broken-off', { error });
@@ -130,39 +158,117 @@ export class ObjectServer {
     request: IncomingMessage,
     response: ServerResponse,
     entry: Entry,
+    member: string,
   ): Promise<void> {
-    const { sizeBytes } = entry.attestation;
+    const { sizeBytes, sha256 } = entry.attestation;
+    const part = this.beginPart(request, response, sizeBytes);
+    if (part === undefined) return;
+    const large = part.end - part.start >= LARGE_BYTES;
+    const limit = large ? OBJECT_FANOUT : UPLOADS_MAX;
+    await this.upload(response, { subject: sha256, member, limit, relayPath: '' }, () => {
+      return this.options.store.read(entry, part.start, part.end);
+    });
+  }
+
+  /** Bytes that are still on their way here, to somebody who was handed on to us. */
+  private async answerRelay(
+    request: IncomingMessage,
+    response: ServerResponse,
+    sha256: string,
+    member: string,
+  ): Promise<void> {
+    const flight = this.options.relays.object(sha256);
+    const head = await flight?.head.catch(() => undefined);
+    if (flight === undefined || head?.sizeBytes === undefined || flight.incoming === undefined) {
+      return this.refuse(response, 404, 'unknown-object');
+    }
+    const part = this.beginPart(request, response, head.sizeBytes);
+    if (part === undefined) return;
+    await this.upload(
+      response,
+      { subject: sha256, member, limit: OBJECT_FANOUT, relayPath: '' },
+      () => {
+        return flight.spool.read(part.start, part.end);
+      },
+    );
+  }
+
+  private async answerFlight(
+    request: IncomingMessage,
+    response: ServerResponse,
+    member: string,
+  ): Promise<void> {
+    const path = request.url ?? '';
+    const flight = this.options.relays.flight(path);
+    if (flight === undefined) {
+      const copy = this.options.relays.finished(path);
+      if (copy === undefined) return this.refuse(response, 404, 'unknown-flight');
+      response.statusCode = 303;
+      return void response.end(JSON.stringify(copy));
+    }
+    const from = Number(request.headers['peerage-from'] ?? 0);
+    const relayPath = String(request.headers['peerage-relay'] ?? '');
+    const sound =
+      Number.isSafeInteger(from) && from >= 0 && /^(\/f\/[0-9a-f]{64})?$/.test(relayPath);
+    if (!sound) return this.refuse(response, 404, 'bad-flight');
+    await this.upload(response, { subject: path, member, limit: FLIGHT_FANOUT, relayPath }, () => {
+      return relayFrames(flight, from);
+    });
+  }
+
+  /** The bytes that are asked for; sets the head. `undefined` if the request was refused. */
+  private beginPart(request: IncomingMessage, response: ServerResponse, sizeBytes: number) {
     const range = RANGE.exec(request.headers.range ?? '');
     const start = Number(range?.[1] ?? 0);
     const end = range?.[2] ? Math.min(Number(range[2]) + 1, sizeBytes) : sizeBytes;
     if (range !== null && start >= end) return this.refuse(response, 416, 'bad-range');
-    if (this.uploads >= UPLOADS_MAX) {
-      response.setHeader('retry-after', '1');
-      return this.refuse(response, 503, 'busy');
-    }
     response.statusCode = range === null ? 200 : 206;
     response.setHeader('content-length', end - start);
     if (range !== null)
       response.setHeader('content-range', `bytes ${start}-${end - 1}/${sizeBytes}`);
-    if (request.method === 'HEAD') return void response.end();
+    if (request.method !== 'HEAD') return { start, end };
+    return void response.end();
+  }
+
+  /** Sends a body, or names those who already get it (§6.4). */
+  private async upload(
+    response: ServerResponse,
+    { subject, member, limit, relayPath }: Upload,
+    open: () => AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    const takers = this.takers.get(subject) ?? new Map<string, string>();
+    const others = [...takers].filter(([kid]) => kid !== member);
+    if (others.length >= limit || this.uploads >= UPLOADS_MAX) {
+      this.counters.add('handed-on');
+      response.statusCode = 503;
+      response.removeHeader('content-length');
+      response.removeHeader('content-range');
+      response.setHeader('retry-after', '1');
+      return void response.end(JSON.stringify(others.map(([kid, path]) => ({ kid, path }))));
+    }
+    takers.set(member, relayPath);
+    this.takers.set(subject, takers);
     this.uploads += 1;
     this.counters.add('uploads');
     try {
-      const bytes = Readable.from(this.options.store.read(entry, start, end), {
-        objectMode: false,
-      });
-      await pipeline(bytes, response);
-      this.counters.add('uploaded-bytes', end - start);
+      await pipeline(
+        Readable.from(open(), { objectMode: false, highWaterMark: PIECE_BYTES }),
+        response,
+      );
     } finally {
       this.uploads -= 1;
+      takers.delete(member);
+      if (takers.size === 0) this.takers.delete(subject);
     }
   }
 
-  private isMember(socket: TLSSocket): boolean {
+  /** The kid of the member at the other end; `undefined` for a stranger. */
+  private memberOf(socket: TLSSocket): string | undefined {
     const { raw } = socket.getPeerCertificate();
-    if (raw === undefined) return false;
+    if (raw === undefined) return undefined;
     const verdict = checkNodeCertificate(raw, this.options.identity.ca, Date.now());
-    return verdict.ok && !this.options.keyring.isRevoked(verdict.node.name);
+    const good = verdict.ok && !this.options.keyring.isRevoked(verdict.node.name);
+    return good ? verdict.node.kid : undefined;
   }
 
   private refuse(response: ServerResponse, status: number, reason: string): void {
@@ -170,6 +276,17 @@ export class ObjectServer {
     response.statusCode = status;
     response.end();
   }
+}
+
+interface Upload {
+  /** What is sent: an object or a flight. */
+  readonly subject: string;
+  /** The kid of who gets it. */
+  readonly member: string;
+  /** How many may get it at once. */
+  readonly limit: number;
+  /** Where the taker serves it in turn, if that is another path. */
+  readonly relayPath: string;
 }
 
 function sendWhole(response: ServerResponse, bytes: Buffer): void {

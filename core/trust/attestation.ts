@@ -55,7 +55,6 @@ export function signAttestation(
   attestation: Attestation,
   signer: AttestationSigner,
 ): SignedAttestation {
-  const headers = Buffer.from(JSON.stringify(attestation.headers)).toString('base64url');
   const bytes = sealFrame(
     CONTEXT,
     [
@@ -64,7 +63,7 @@ export function signAttestation(
       ['url', attestation.url],
       ['variant', attestation.variant],
       ['status', String(attestation.status)],
-      ['headers', headers],
+      ['headers', encodeHeaders(attestation.headers)],
       ['size', String(attestation.sizeBytes)],
       ['sha256', attestation.sha256],
       ['chain', attestation.chain],
@@ -111,7 +110,7 @@ const HEX = /^[0-9a-f]{64}$/;
 
 function readAttestation(attributes: ReadonlyMap<string, string>): Attestation | undefined {
   const text = (name: string) => attributes.get(name) ?? '';
-  const headers = readHeaders(text('headers'));
+  const headers = decodeHeaders(text('headers'));
   const attestation = {
     url: text('url'),
     variant: text('variant'),
@@ -135,7 +134,13 @@ function readAttestation(attributes: ReadonlyMap<string, string>): Attestation |
   return sound ? attestation : undefined;
 }
 
-function readHeaders(encoded: string): Record<string, string> | undefined {
+/** Response headers as one attribute: base64url of JSON. */
+export function encodeHeaders(headers: Readonly<Record<string, string>>): string {
+  return Buffer.from(JSON.stringify(headers)).toString('base64url');
+}
+
+/** The headers back; `undefined` if they are not plain names and texts. Never throws. */
+export function decodeHeaders(encoded: string): Record<string, string> | undefined {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'));
     if (typeof parsed !== 'object' || parsed === null) return undefined;

@@ -13,12 +13,17 @@ export function pieceCount(sizeBytes: number): number {
   return Math.ceil(sizeBytes / PIECE_BYTES);
 }
 
+/** The link after `chain` for a piece with this hash. */
+export function nextLink(chain: Buffer, hash: Buffer): Buffer {
+  return createHash('sha256').update(chain).update(hash).digest();
+}
+
 /** The chain's last link over a list of piece hashes, hexadecimal. */
 export function chainHead(hashes: Buffer): string {
-  let head = Buffer.alloc(HASH_BYTES);
+  let head: Buffer = Buffer.alloc(HASH_BYTES);
   for (let at = 0; at + HASH_BYTES <= hashes.length; at += HASH_BYTES) {
     const hash = hashes.subarray(at, at + HASH_BYTES);
-    head = createHash('sha256').update(head).update(hash).digest();
+    head = nextLink(head, hash);
   }
   return head.toString('hex');
 }
@@ -30,6 +35,10 @@ export class PieceHasher {
   private pieceFill = 0;
   private readonly hashes: Buffer[] = [];
   sizeBytes = 0;
+  /** The chain up to the last whole piece. */
+  chain: Buffer = Buffer.alloc(HASH_BYTES);
+  /** Called when a piece is whole. */
+  onPiece: ((piece: number, chain: Buffer) => void) | undefined;
 
   update(chunk: Buffer): void {
     this.whole.update(chunk);
@@ -44,6 +53,11 @@ export class PieceHasher {
     }
   }
 
+  /** Hashes of the whole pieces so far. */
+  get known(): Buffer {
+    return Buffer.concat(this.hashes);
+  }
+
   /** Ends the stream: the whole's SHA-256 in hexadecimal and the list of piece hashes. */
   digest(): { readonly sha256: string; readonly hashes: Buffer } {
     if (this.pieceFill > 0) this.endPiece();
@@ -51,7 +65,10 @@ export class PieceHasher {
   }
 
   private endPiece(): void {
-    this.hashes.push(this.piece.digest());
+    const hash = this.piece.digest();
+    this.chain = nextLink(this.chain, hash);
+    this.hashes.push(hash);
+    this.onPiece?.(this.hashes.length - 1, this.chain);
     this.piece = createHash('sha256');
     this.pieceFill = 0;
   }

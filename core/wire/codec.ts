@@ -55,11 +55,13 @@ export function encodeMessage(message: Message): Pairs {
         ['service', message.service],
         ['ID', String(message.id)],
         ['href', message.href],
+        ['variant', message.variant],
+        ['flight', message.flight],
         ['received', String(message.receivedBytes)],
         ['rate', String(Math.round(message.bytesPerSecond))],
       ];
       if (message.totalBytes !== undefined) pairs.push(['total', String(message.totalBytes)]);
-      if (message.nonce !== undefined) pairs.push(['nonce', message.nonce]);
+      if (message.aborted) pairs.push(['aborted', '1']);
       return pairs;
     }
     case 'hello':
@@ -140,10 +142,12 @@ export function decodeMessage(attributes: ReadonlyMap<string, string>): Message 
         type,
         ...tied,
         href: read.text('href'),
+        variant: read.text('variant'),
+        flight: read.text('flight'),
         receivedBytes: read.integer('received'),
         bytesPerSecond: read.integer('rate'),
+        aborted: read.flag('aborted'),
         ...read.optional('totalBytes', 'total', Number),
-        ...read.optional('nonce', 'nonce', String),
         ...to,
       };
     case 'hello':

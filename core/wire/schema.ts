@@ -91,10 +91,12 @@ const TYPES: Readonly<Record<string, PacketSchema>> = {
       service: 'token',
       ID: 'integer',
       href: 'url',
+      variant: 'token',
+      flight: 'path',
       received: 'integer',
       rate: 'integer',
     },
-    optional: { total: 'integer', nonce: 'kid' },
+    optional: { total: 'integer', aborted: 'flag' },
   },
   hello: {
     required: { client: 'flag', server: 'flag', internet: 'flag', starting: 'flag', n: 'integer' },

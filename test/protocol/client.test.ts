@@ -28,7 +28,7 @@ describe('the client (§4)', () => {
   it('broadcasts, repeats at 5 and 10 ms, and declares a miss at the deadline (§4.4)', () => {
     const stage = new Stage().started('p');
     const start = stage.now;
-    assert.equal(messages(stage.want().effects, 'request').length, 1);
+    assert.equal(messages(stage.want({ waitMaxMs: 0 }).effects, 'request').length, 1);
     const done = stage.pass(100);
     const requests = done.filter(({ effect }) => messages([effect], 'request').length > 0);
     assert.deepEqual(
@@ -127,7 +127,7 @@ describe('the client (§4)', () => {
 
   it('goes to the Internet when all sources failed, and settles exactly once', () => {
     const stage = new Stage().started('p');
-    const { id, effects } = stage.want();
+    const { id, effects } = stage.want({ waitMaxMs: 0 });
     const [sent] = messages(effects, 'request');
     assert.ok(sent);
     const [, taken] = stage.hear('p', stage.answer(sent));

@@ -64,8 +64,14 @@ describe('the server (§3)', () => {
   it('tells a requester that it is downloading the resource itself (§3.4)', () => {
     const downloading = () => ({ receivedBytes: 3, totalBytes: 9, bytesPerSecond: 2 });
     const stage = new Stage({ copies: { find: () => undefined, downloading } }).started('p');
+    stage.want();
+    stage.pass(100);
     const [progress] = messages(stage.hear('p', request()), 'progress');
     assert.deepEqual([progress?.receivedBytes, progress?.totalBytes, progress?.to], [3, 9, 'p']);
+    assert.equal(
+      messages(stage.hear('p', request({ href: 'http://origin.test/x' })), 'progress').length,
+      0,
+    );
   });
 
   it('never answers in the client role (§1.3)', () => {

@@ -33,6 +33,7 @@ export const WANT = {
   href: 'http://origin.test/file',
   variant: '*',
   stale: false,
+  waitMaxMs: Number.POSITIVE_INFINITY,
 };
 
 export function request(more: Partial<Request> = {}): Request {

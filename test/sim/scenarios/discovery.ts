@@ -170,7 +170,7 @@ class Discovery {
       },
       settle: () => undefined,
     };
-    const want = { service: 'sim', href, variant: '*', stale: false };
+    const want = { service: 'sim', href, variant: '*', stale: false, waitMaxMs: 0 };
     world.perform(client, client.peer.want(start, want).effects);
     world.run(start + TRIAL_GAP_MS - 1);
   }
