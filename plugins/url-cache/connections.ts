@@ -39,7 +39,7 @@ export class Connections {
     const crowded = controllers.size >= MAX_PIPELINED_REQUESTS;
     if (crowded || this.requests >= MAX_OPEN_REQUESTS) {
       throw new CodedError('E_BUSY', 'too many requests are in work', {
-        expected: `at most ${MAX_PIPELINED_REQUESTS} of one connection, ${MAX_OPEN_REQUESTS} in all`,
+        expected: `${MAX_PIPELINED_REQUESTS} of a connection, ${MAX_OPEN_REQUESTS} in all`,
         action: 'try again later',
       });
     }

@@ -84,11 +84,13 @@ function settled<S extends Socket>(
     const finish = (act: () => void) => {
       clearTimeout(timer);
       signal.removeEventListener('abort', giveUp);
+      socket.off('close', closed);
       act();
     };
+    const closed = () => finish(() => reject(new Error('closed')));
     // Stays: an error after the connection is made must find a listener until its user has one.
     socket.on('error', (error) => finish(() => reject(error)));
-    socket.once('close', () => finish(() => reject(new Error('closed'))));
+    socket.once('close', closed);
     socket.once(ready, () => finish(() => resolve(socket)));
     if (signal.aborted) giveUp();
     else signal.addEventListener('abort', giveUp, { once: true });

@@ -44,12 +44,17 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     requestTimeout: limits.REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: limits.TIMEOUT_CHECK_INTERVAL_MS,
     keepAliveTimeout: limits.KEEP_ALIVE_TIMEOUT_MS,
+    // Checked in the flow instead, so that the refusal looks like all others.
+    requireHostHeader: false,
     highWaterMark: limits.SOCKET_BUFFER_BYTES,
   });
   server.maxConnections = options.maxConnections;
   server.timeout = limits.IDLE_TIMEOUT_MS;
   server.on('connection', (socket) => connections.admit(socket));
   server.on('request', options.onRequest);
+  server.on('checkExpectation', (_request, response) => {
+    refusals.answer(response, new CodedError('E_EXPECTATION', 'only 100-continue can be expected'));
+  });
   server.on('connect', (request, socket, head) => {
     // The server has let go of the connection: from here on its errors are ours.
     socket.on('error', () => socket.destroy());

@@ -15,7 +15,7 @@ import { type ForwardReason, forward } from './forward.js';
 import { hasBody, hasPassed } from './headers.js';
 import type { OwnPages } from './own-pages.js';
 import { serve } from './serve.js';
-import { absoluteTarget, innerTarget, isOriginForm, refuseDoubleHost } from './target.js';
+import { absoluteTarget, innerTarget, isOriginForm, refuseWrongHost } from './target.js';
 import type { Tunnels } from './tunnel.js';
 
 /** What a request means: a URL, or a page of our own that is sent already. */
@@ -60,7 +60,7 @@ async function answer(
   let life: Life | undefined;
   try {
     life = connections.begin(request.socket);
-    refuseDoubleHost(request);
+    refuseWrongHost(request);
     const url = resolve(request, response);
     if (url === 'answered') return;
     refusePassed(services, request);

@@ -21,6 +21,7 @@ const STATUS_BY_CODE: ReadonlyMap<string, number> = new Map([
   ['E_REQUEST_INVALID', 400],
   ['E_NOT_FOUND', 404],
   ['E_REQUEST_TIMEOUT', 408],
+  ['E_EXPECTATION', 417],
   ['E_HEADERS_TOO_LARGE', 431],
   ['E_METHOD_UNSUPPORTED', 501],
   ['E_BUSY', 503],

@@ -78,11 +78,12 @@ export function parseUpstream(text: string): URL {
   });
 }
 
-/** Refuses a request that names its host twice: two readers could take it for two requests. */
-export function refuseDoubleHost(request: IncomingMessage): void {
+/** Refuses a request without a host, or with two, which two readers could take differently. */
+export function refuseWrongHost(request: IncomingMessage): void {
   const names = request.rawHeaders.filter((_, index) => index % 2 === 0);
-  if (names.filter((name) => name.toLowerCase() === 'host').length <= 1) return;
-  throw new CodedError('E_HOST_INVALID', 'the request has two Host headers', {
+  const count = names.filter((name) => name.toLowerCase() === 'host').length;
+  if (count === 1 || (count === 0 && request.httpVersion === '1.0')) return;
+  throw new CodedError('E_HOST_INVALID', `the request has ${count} Host headers`, {
     expected: 'one Host header',
   });
 }

@@ -57,7 +57,7 @@ export class Tunnels {
     try {
       const authority = this.admitted(request, socket);
       this.count += 1;
-      socket.once('close', () => {
+      lifetime.signal.addEventListener('abort', () => {
         this.count -= 1;
       });
       if (authority.port === TLS_PORT) {
@@ -120,7 +120,7 @@ export class Tunnels {
       end.setTimeout(TUNNEL_IDLE_TIMEOUT_MS, () => end.destroy());
     }
     origin.write(first);
-    await Promise.all([pipeline(socket, origin), pipeline(origin, socket)]);
+    await pipeline(socket, origin, socket);
   }
 
   private refuse(socket: Socket, error: unknown, isEstablished: boolean, isGone: boolean): void {
