@@ -24,7 +24,7 @@ const PATTERNS: Readonly<Record<AttributeKind, RegExp>> = {
   kid: /^[A-Za-z0-9_-]{21}[AQgw]$/,
   sha256: /^[0-9a-f]{64}$/,
   path: /^\/[a-z]\/[0-9a-f]{64}$/,
-  url: /^[a-z][a-z0-9+.-]{0,15}:[^\s"<>\\^`{|}]{1,1000}$/,
+  url: /^[a-z][a-z0-9+.-]{0,15}:[^\s"<>]{1,1000}$/,
   address: /^[0-9a-f.:]{2,45}$/,
   certificate: /^[A-Za-z0-9_-]{300,900}$/,
   text: /^.{0,600}$/u,
