@@ -6,6 +6,7 @@
 export type AttributeKind =
   | 'token'
   | 'integer'
+  | 'port'
   | 'decimal'
   | 'flag'
   | 'kid'
@@ -19,6 +20,7 @@ export type AttributeKind =
 const PATTERNS: Readonly<Record<AttributeKind, RegExp>> = {
   token: /^[A-Za-z0-9*][A-Za-z0-9._-]{0,63}$/,
   integer: /^(0|[1-9][0-9]{0,15})$/,
+  port: /^[1-9][0-9]{0,4}$/,
   decimal: /^(0|[1-9][0-9]{0,8})(\.[0-9]{1,3})?$/,
   flag: /^[01]$/,
   kid: /^[A-Za-z0-9_-]{21}[AQgw]$/,
@@ -29,6 +31,8 @@ const PATTERNS: Readonly<Record<AttributeKind, RegExp>> = {
   certificate: /^[A-Za-z0-9_-]{300,900}$/,
   text: /^.{0,600}$/u,
 };
+
+const PORT_MAX = 65_535;
 
 type Attributes = Readonly<Record<string, AttributeKind>>;
 
@@ -47,7 +51,7 @@ export const HEADER: Attributes = {
   seq: 'integer',
   ts: 'integer',
   addr: 'address',
-  port: 'integer',
+  port: 'port',
 };
 
 const HEADER_OPTIONAL: Attributes = { to: 'kid', cert: 'certificate' };
@@ -129,9 +133,15 @@ export function fitsSchema(attributes: ReadonlyMap<string, string>): boolean {
     if (kind === undefined) {
       own += 1;
       if (!custom || own > CUSTOM_VALUES_MAX || !PATTERNS.text.test(value)) return false;
-    } else if (!PATTERNS[kind].test(value)) return false;
+    } else if (!isOfKind(kind, value)) return false;
   }
   return true;
+}
+
+function isOfKind(kind: AttributeKind, value: string): boolean {
+  if (!PATTERNS[kind].test(value)) return false;
+  if (kind === 'integer') return Number.isSafeInteger(Number(value));
+  return kind !== 'port' || Number(value) <= PORT_MAX;
 }
 
 function attributeKind(table: Attributes, name: string): AttributeKind | undefined {
