@@ -9,13 +9,13 @@ export type RejectionReason =
   | 'attributes'
   | 'schema'
   | 'own'
-  | 'unknown-kid'
-  | 'certificate'
-  | 'revoked'
   | 'address'
   | 'time'
   | 'replay'
   | 'budget'
+  | 'unknown-kid'
+  | 'certificate'
+  | 'revoked'
   | 'signature'
   | 'xml';
 
