@@ -14,7 +14,8 @@ const CERTIFICATE_BYTES_MAX = 4096;
 const CLOCK_TOLERANCE_MS = 5 * 60_000;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
-const ECDSA_WITH_SHA256_DER = Buffer.from('06082a8648ce3d040302', 'hex');
+/** AlgorithmIdentifier of ecdsa-with-SHA256: a sequence of its OID alone. */
+const ECDSA_WITH_SHA256_DER = Buffer.from('300a06082a8648ce3d040302', 'hex');
 
 /** Names of nodes and groups: what fits a token on the wire and a file name. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/;
@@ -80,17 +81,35 @@ function findFault(
 ): CertificateFault | undefined {
   if (!certificate.raw.equals(der)) return 'malformed';
   if (!certificate.checkIssued(ca)) return 'wrong-issuer';
-  const first = der.indexOf(ECDSA_WITH_SHA256_DER);
-  const second = der.lastIndexOf(ECDSA_WITH_SHA256_DER);
-  if (first < 0 || first === second) return 'weak-algorithm';
+  if (!isSignedWithSha256(der)) return 'weak-algorithm';
   const { publicKey } = certificate;
   if (publicKey.asymmetricKeyType !== 'ec') return 'wrong-key-type';
   if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return 'wrong-key-type';
   if (!certificate.verify(ca.publicKey)) return 'bad-signature';
-  if (wallMs + CLOCK_TOLERANCE_MS < Date.parse(certificate.validFrom)) return 'not-yet-valid';
-  if (wallMs > Date.parse(certificate.validTo)) return 'expired';
+  // Written so that a time that is none (NaN) is a fault, too.
+  const fromMs = Date.parse(certificate.validFrom);
+  if (!(wallMs + CLOCK_TOLERANCE_MS >= fromMs)) return 'not-yet-valid';
+  if (!(wallMs <= Date.parse(certificate.validTo))) return 'expired';
   if (certificate.ca) return 'is-a-ca';
   const usage = certificate.keyUsage ?? [];
   if (!usage.includes(SERVER_AUTH) || !usage.includes(CLIENT_AUTH)) return 'wrong-usage';
   return undefined;
+}
+
+/**
+ * Whether the signature's algorithm, the second part of the outer sequence, is ours. That the
+ * signed part names the same one is checked by `verify`.
+ */
+function isSignedWithSha256(der: Buffer): boolean {
+  const outer = contentOf(der, 0);
+  const at = contentOf(der, outer.start).end;
+  return der.subarray(at, at + ECDSA_WITH_SHA256_DER.length).equals(ECDSA_WITH_SHA256_DER);
+}
+
+/** Where the content of the DER value at `at` begins and ends; its length has at most 2 bytes. */
+function contentOf(der: Buffer, at: number): { readonly start: number; readonly end: number } {
+  const short = der.readUInt8(at + 1);
+  const sizeBytes = short < 0x80 ? 0 : short & 0x7f;
+  const start = at + 2 + sizeBytes;
+  return { start, end: start + (sizeBytes === 0 ? short : der.readUIntBE(at + 2, sizeBytes)) };
 }
