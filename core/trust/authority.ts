@@ -160,5 +160,11 @@ export function authorityFromPem(pem: string, file: string): Authority {
   if (certificate === undefined || group === undefined || !certificate.ca) {
     throw identityFault(file, 'it holds no CA certificate');
   }
+  if (!spki(key).equals(spki(certificate.publicKey))) {
+    throw identityFault(file, 'the key does not belong to the CA certificate');
+  }
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
+    throw identityFault(file, 'its key is not a P-256 key');
+  }
   return { group, key, certificate };
 }
