@@ -107,30 +107,37 @@ export function readStoredAttestation(bytes: Buffer): Attestation | undefined {
 }
 
 const HEX = /^[0-9a-f]{64}$/;
+const INTEGER = /^(0|[1-9][0-9]{0,15})$/;
+const HEADER_NAME = /^[a-z0-9-]{1,64}$/;
+/** What may stand in a field of HTTP; anything else would end the line or throw where it is sent. */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 function readAttestation(attributes: ReadonlyMap<string, string>): Attestation | undefined {
   const text = (name: string) => attributes.get(name) ?? '';
+  const integer = (name: string) => (INTEGER.test(text(name)) ? Number(text(name)) : Number.NaN);
   const headers = decodeHeaders(text('headers'));
   const attestation = {
     url: text('url'),
     variant: text('variant'),
-    status: Number(text('status')),
+    status: integer('status'),
     headers: headers ?? {},
-    sizeBytes: Number(text('size')),
+    sizeBytes: integer('size'),
     sha256: text('sha256'),
     chain: text('chain'),
-    fetchedAt: Number(text('fetched-at')),
-    expiresAt: Number(text('expires')),
+    fetchedAt: integer('fetched-at'),
+    expiresAt: integer('expires'),
     tls: text('tls') === '1',
   };
-  const { status, sizeBytes, fetchedAt, expiresAt } = attestation;
-  const numbers = [status, sizeBytes, fetchedAt, expiresAt];
+  const { url, variant, status, sizeBytes, fetchedAt, expiresAt } = attestation;
   const sound =
     text('type') === 'attestation' &&
+    url !== '' &&
+    variant !== '' &&
     headers !== undefined &&
-    numbers.every((value) => Number.isSafeInteger(value) && value >= 0) &&
+    [status, sizeBytes, fetchedAt, expiresAt].every(Number.isSafeInteger) &&
     HEX.test(attestation.sha256) &&
-    HEX.test(attestation.chain);
+    HEX.test(attestation.chain) &&
+    /^[01]$/.test(text('tls'));
   return sound ? attestation : undefined;
 }
 
@@ -143,10 +150,11 @@ export function encodeHeaders(headers: Readonly<Record<string, string>>): string
 export function decodeHeaders(encoded: string): Record<string, string> | undefined {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'));
-    if (typeof parsed !== 'object' || parsed === null) return undefined;
+    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined;
     const pairs = Object.entries(parsed);
     const plain = pairs.every(
-      ([name, value]) => /^[a-z0-9-]{1,64}$/.test(name) && typeof value === 'string',
+      ([name, value]) =>
+        HEADER_NAME.test(name) && typeof value === 'string' && HEADER_VALUE.test(value),
     );
     return plain ? (Object.fromEntries(pairs) as Record<string, string>) : undefined;
   } catch {
