@@ -96,23 +96,36 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   return { identity, solo, stop: () => life.dispose() };
 }
 
+type Register = <T>(
+  token: abstract new (...args: never[]) => T,
+  make: (parts: DependencyContainer) => T,
+) => void;
+
 /** Registers how each part is made; the container makes each once, when it is first asked for. */
 function compose(ground: Ground): DependencyContainer {
   const parts = container.createChildContainer();
-  const { identity, solo, store, configuration, logger, stateDirectory } = ground;
-  const { core } = configuration;
-  const register = <T>(
-    token: abstract new (...args: never[]) => T,
-    make: (parts: DependencyContainer) => T,
-  ) => {
-    parts.register<T>(token as never, { useFactory: instanceCachingFactory(make) });
+  const register: Register = (token, make) => {
+    parts.register(token as never, { useFactory: instanceCachingFactory(make) });
   };
-  const keyring = new MemberKeyring(identity.ca, () => systemClock.wallMs());
-  const clock = systemClock;
   const boot = randomBytes(16).toString('base64url');
-  register(AddressGuard, () => new AddressGuard(core.originAllow));
+  const keyring = new MemberKeyring(ground.identity.ca, () => systemClock.wallMs());
+  register(PeeringDriver, (p) => makeDriver(ground, boot, keyring, p));
+  composeContent(register, ground, boot, keyring);
+  composeSurface(register, ground);
+  return parts;
+}
+
+function composeContent(
+  register: Register,
+  ground: Ground,
+  boot: string,
+  keyring: MemberKeyring,
+): void {
+  const { identity, store, configuration, logger } = ground;
+  const { upstreamProxy, extraCa, originAllow, internet } = configuration.core;
+  const clock = systemClock;
+  register(AddressGuard, () => new AddressGuard(originAllow));
   register(OriginFetcher, (p) => {
-    const { upstreamProxy, extraCa } = core;
     return new OriginFetcher({ guard: p.resolve(AddressGuard), upstreamProxy, extraCa });
   });
   register(PeerFetcher, (p) => {
@@ -122,59 +135,49 @@ function compose(ground: Ground): DependencyContainer {
     const relays: Relays = {
       flight: (path) => p.resolve(RequestPath).relays.flight(path),
       finished: (path) => p.resolve(RequestPath).relays.finished(path),
-      object: (sha256) => p.resolve(RequestPath).relays.object(sha256),
+      object: (sha) => p.resolve(RequestPath).relays.object(sha),
     };
     return new ObjectServer({ identity, keyring, store, relays, logger });
   });
-  register(PeeringDriver, (p) => makeDriver(ground, boot, keyring, p));
   register(Fetch, (p) => {
     const peering = p.resolve(PeeringDriver);
     const origin = p.resolve(OriginFetcher);
     const peers = p.resolve(PeerFetcher);
-    return new Fetch({
-      store,
-      origin,
-      peers,
-      peering,
-      identity,
-      keyring,
-      clock,
-      logger,
-      internet: core.internet,
-    });
+    return new Fetch({ store, origin, peers, peering, identity, keyring, clock, logger, internet });
   });
   register(RequestPath, (p) => {
+    const guard = p.resolve(AddressGuard);
+    const flightPathOf = (href: string, variant: string) => flightPath(sha256, boot, href, variant);
     return new RequestPath({
       store,
       fetch: p.resolve(Fetch),
-      guard: p.resolve(AddressGuard),
+      guard,
       clock,
       logger,
-      flightPath: (href, variant) => flightPath(sha256, boot, href, variant),
+      flightPath: flightPathOf,
     });
   });
+}
+
+function composeSurface(register: Register, ground: Ground): void {
+  const { identity, solo, configuration, logger, stateDirectory } = ground;
   register(PluginHosting, (p) => {
     const transfer = p.resolve(RequestPath);
+    const coreVersion = CORE_VERSION;
     return new PluginHosting({
       configuration,
       stateDirectory,
       transfer,
-      coreVersion: CORE_VERSION,
-      clock,
+      coreVersion,
+      clock: systemClock,
       logger,
     });
   });
   register(ControlService, (p) => {
-    const about = {
-      name: identity.name,
-      group: identity.group,
-      kid: identity.kid,
-      solo,
-      version: CORE_VERSION,
-    };
+    const { name, group, kid } = identity;
     return new ControlService({
       stateDirectory,
-      about,
+      about: { name, group, kid, solo, version: CORE_VERSION },
       peering: p.resolve(PeeringDriver),
       transfer: p.resolve(RequestPath),
       server: p.resolve(ObjectServer),
@@ -182,7 +185,6 @@ function compose(ground: Ground): DependencyContainer {
       logger,
     });
   });
-  return parts;
 }
 
 function makeDriver(

@@ -78,9 +78,16 @@ function good(): Vector[] {
   return [...vectors, introduced];
 }
 
+type FormRow = [name: string, why: string, packet: Buffer, expect: RejectionReason];
+
 function badForm(): Vector[] {
+  const rows = [...badFrames(), ...badAttributes()];
+  return rows.map(([name, why, packet, expect]) => ({ name, why, packet, expect }));
+}
+
+function badFrames(): FormRow[] {
   const plain = bye();
-  const rows: Array<[name: string, why: string, packet: Buffer, expect: RejectionReason]> = [
+  return [
     ['too-short', 'A frame of fewer than 200 bytes.', signedText('a="1"'), 'length'],
     [
       'too-long',
@@ -127,6 +134,11 @@ function badForm(): Vector[] {
       custom('"/><service b="'),
       'encoding',
     ],
+  ];
+}
+
+function badAttributes(): FormRow[] {
+  return [
     [
       'duplicate',
       'Parsers take the last, others the first.',
@@ -165,7 +177,6 @@ function badForm(): Vector[] {
       'attributes',
     ],
   ];
-  return rows.map(([name, why, packet, expect]) => ({ name, why, packet, expect }));
 }
 
 /** The last character with its unused bits set: decodes to the same bytes. */

@@ -90,7 +90,9 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     receivedBytes: 5,
     totalBytes: 10,
     bytesPerSecond: 1_000_000,
-    nonce: NOBODY,
+    variant: '*',
+    flight: `/f/${'c'.repeat(64)}`,
+    aborted: true,
     to: NOBODY,
   },
   'lean progress': {
@@ -100,6 +102,9 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     href: 'https://origin.example/a',
     receivedBytes: 0,
     bytesPerSecond: 0,
+    variant: '*',
+    flight: `/f/${'c'.repeat(64)}`,
+    aborted: false,
   },
   hello: {
     type: 'hello',
