@@ -2,7 +2,7 @@
  * Who else wants what we want (§5.3): the requesters of each URL that were heard lately, in the
  * one order that all of them agree on, hash(URL, node). Whoever is first in it goes to the Internet.
  * Invariants: at most CROWDS_MAX URLs with CROWD_MAX requesters each; an entry counts for
- * CROWD_MEMORY_MS and ends with the requester's end-request.
+ * CROWD_MEMORY_MS.
  */
 import { BoundedMap } from '../base/bounded.js';
 import type { InstantMs } from '../base/time.js';
@@ -10,7 +10,7 @@ import { CROWD_MAX, CROWD_MEMORY_MS, CROWDS_MAX } from './limits.js';
 import { hashFraction, type Sha256 } from './timing.js';
 
 export class Crowds {
-  private readonly crowds = new BoundedMap<string, BoundedMap<string, InstantMs>>(CROWDS_MAX);
+  private readonly crowds = new BoundedMap<string, BoundedMap<string, Requester>>(CROWDS_MAX);
   private readonly sha256: Sha256;
 
   constructor(sha256: Sha256) {
@@ -19,14 +19,9 @@ export class Crowds {
 
   /** `kid`, which can reach the Internet, asked everybody for `href`. */
   heard(now: InstantMs, href: string, kid: string): void {
-    const crowd = this.crowds.touch(href) ?? new BoundedMap<string, InstantMs>(CROWD_MAX);
-    crowd.set(kid, now);
+    const crowd = this.crowds.touch(href) ?? new BoundedMap<string, Requester>(CROWD_MAX);
+    crowd.set(kid, { at: now, order: crowd.get(kid)?.order });
     this.crowds.set(href, crowd);
-  }
-
-  /** `kid` found `href`, or gave up. */
-  left(href: string, kid: string): void {
-    this.crowds.get(href)?.delete(kid);
   }
 
   /** A node's place in the order of a URL: smaller goes first. */
@@ -38,10 +33,17 @@ export class Crowds {
   rank(now: InstantMs, href: string, kid: string): number {
     const own = this.order(href, kid);
     let before = 0;
-    for (const [other, at] of this.crowds.get(href) ?? []) {
-      if (now - at <= CROWD_MEMORY_MS && other !== kid && this.order(href, other) < own)
-        before += 1;
+    for (const [other, requester] of this.crowds.get(href) ?? []) {
+      if (now - requester.at > CROWD_MEMORY_MS || other === kid) continue;
+      requester.order ??= this.order(href, other);
+      if (requester.order < own) before += 1;
     }
     return before;
   }
+}
+
+interface Requester {
+  readonly at: InstantMs;
+  /** Its place in the order, once it was needed. */
+  order: number | undefined;
 }

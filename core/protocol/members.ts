@@ -28,6 +28,8 @@ const KNOWN = { isNew: false } as const;
 
 export class Members {
   private readonly table = new BoundedMap<string, Member>(MEMBERS_MAX);
+  /** The kid under which each name was heard last. */
+  private readonly kids = new BoundedMap<string, string>(MEMBERS_MAX);
   private reported = 0;
   counted = false;
 
@@ -40,9 +42,14 @@ export class Members {
       known.heardAt = now;
       return KNOWN;
     }
-    this.forgetEarlierKeys(from);
-    this.table.set(from.kid, {
-      ...from,
+    this.forgetEarlierKey(from);
+    const { kid, name, boot, address, port } = from;
+    this.table.set(kid, {
+      kid,
+      name,
+      boot,
+      address,
+      port,
       heardAt: now,
       internet: hello?.internet ?? known?.internet ?? false,
       client: hello?.client ?? known?.client ?? true,
@@ -97,10 +104,10 @@ export class Members {
   }
 
   /** A renewed certificate has another kid under the same name: the old entry is the same node. */
-  private forgetEarlierKeys(from: Sender): void {
-    if (this.table.has(from.kid)) return;
-    for (const member of this.table.values()) {
-      if (member.name === from.name) this.table.delete(member.kid);
-    }
+  private forgetEarlierKey({ kid, name }: Sender): void {
+    const earlier = this.kids.get(name);
+    if (earlier === kid) return;
+    if (earlier !== undefined) this.table.delete(earlier);
+    this.kids.set(name, kid);
   }
 }
