@@ -100,7 +100,9 @@ export async function readConfiguration(file: string): Promise<Configuration> {
 }
 
 /** The same for a text. @throws CodedError `E_CONFIG_INVALID` */
-export function parseConfiguration(text: string, file: string): Configuration {
+export function parseConfiguration(written: string, file: string): Configuration {
+  // Some editors begin a file with a byte order mark; a space keeps all offsets.
+  const text = written.replace(/^\ufeff/, ' ');
   const errors: ParseError[] = [];
   const tree = parseTree(text, errors, { allowTrailingComma: true });
   const [first] = errors;
@@ -110,6 +112,8 @@ export function parseConfiguration(text: string, file: string): Configuration {
     throw invalid([`${file}:${line}: not JSON: ${what}`]);
   }
   const source = new Source(text, file, tree);
+  const repeated = source.repeatedKeys(tree);
+  if (repeated.length > 0) throw invalid(repeated);
   const root = getNodeValue(tree) as { core: CoreSettings; plugins: Record<string, PluginEntry> };
   check(source, CONFIGURATION_SCHEMA, root, []);
   const { core, plugins } = root;
@@ -144,13 +148,32 @@ class Source {
   }
 
   /** `file:line` of the deepest part of the path that the file has. */
-  place(path: readonly (string | number)[]): string {
-    for (let depth = path.length; depth > 0; depth -= 1) {
-      const node = findNodeAtLocation(this.tree, path.slice(0, depth));
-      const named = node?.parent?.type === 'property' ? node.parent : node;
-      if (named !== undefined) return `${this.file}:${lineOf(this.text, named.offset)}`;
+  place(path: readonly string[]): string {
+    let node = this.tree;
+    for (const step of path) {
+      const next = findNodeAtLocation(node, [node.type === 'array' ? Number(step) : step]);
+      if (next === undefined) break;
+      node = next;
     }
-    return `${this.file}:1`;
+    return this.placeOf(node.parent?.type === 'property' ? node.parent : node);
+  }
+
+  /** A fault for every key that stands twice in one object: only the last one would count. */
+  repeatedKeys(node: Node): string[] {
+    const children = node.children ?? [];
+    const seen = new Set<unknown>();
+    const faults = children.flatMap((child) => this.repeatedKeys(child));
+    if (node.type !== 'object') return faults;
+    for (const property of children) {
+      const key: unknown = property.children?.[0]?.value;
+      if (seen.has(key)) faults.push(`${this.placeOf(property)}: the key "${key}" stands twice`);
+      seen.add(key);
+    }
+    return faults;
+  }
+
+  private placeOf(node: Node): string {
+    return `${this.file}:${lineOf(this.text, node.offset)}`;
   }
 }
 
@@ -161,7 +184,9 @@ function lineOf(text: string, offset: number): number {
 function check(source: Source, schema: object, value: unknown, base: readonly string[]): void {
   const validate = newAjv().compile(schema);
   if (validate(value)) return;
-  throw invalid((validate.errors ?? []).map((error) => describe(source, error, base)));
+  // A bad key gives two errors: what is wrong with it, and that something is.
+  const errors = (validate.errors ?? []).filter(({ keyword }) => keyword !== 'propertyNames');
+  throw invalid(errors.map((error) => describe(source, error, base)));
 }
 
 function invalid(faults: readonly string[]): CodedError {
@@ -173,15 +198,15 @@ function invalid(faults: readonly string[]): CodedError {
 function describe(source: Source, error: ErrorObject, base: readonly string[]): string {
   const steps = error.instancePath.split('/').slice(1);
   const path = [...base, ...steps.map((step) => step.replace(/~1/g, '/').replace(/~0/g, '~'))];
-  const steppedPath = path.map((step) => (/^\d+$/.test(step) ? Number(step) : step));
+  if (error.propertyName !== undefined) path.push(error.propertyName);
   if (error.keyword === 'additionalProperties') {
     const key = String(error.params['additionalProperty']);
     const valid = Object.keys((error.parentSchema ?? error.schema ?? {}) as object);
     const near = nearest(key, knownKeys(error) ?? valid);
     const hint = near === undefined ? '' : `; did you mean "${near}"?`;
-    return `${source.place([...steppedPath, key])}: unknown key "${[...path, key].join('.')}"${hint}`;
+    return `${source.place([...path, key])}: unknown key "${[...path, key].join('.')}"${hint}`;
   }
-  return `${source.place(steppedPath)}: "${path.join('.')}" ${error.message ?? 'is wrong'}${expectation(error)}`;
+  return `${source.place(path)}: "${path.join('.')}" ${error.message ?? 'is wrong'}${expectation(error)}`;
 }
 
 function expectation(error: ErrorObject): string {
