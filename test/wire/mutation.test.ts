@@ -49,10 +49,18 @@ describe('a changed packet is never accepted', () => {
       const mutants = new Mutants();
       for (let at = 0; at < original.length; at += 1) {
         const byte = original[at] ?? 0;
-        const values = [byte ^ 1, byte ^ 0x20, byte ^ 0x80, 0, 0x22, random.uint32() & 0xff];
+        const values = [
+          byte + 1,
+          byte ^ 1,
+          byte ^ 0x20,
+          byte ^ 0x80,
+          0,
+          0x22,
+          random.uint32() & 0xff,
+        ];
         for (const value of values) {
           const mutant = Buffer.from(original);
-          mutant[at] = value;
+          mutant[at] = value & 0xff;
           mutants.try(mutant, original, `byte ${at} = ${value}`);
         }
       }
