@@ -111,7 +111,7 @@ const TYPES: Readonly<Record<string, PacketSchema>> = {
 
 /** Most attributes that an application may add to a packet of its own. */
 export const CUSTOM_VALUES_MAX = 12;
-const CUSTOM_TYPE = /^x-[a-z][a-z0-9-]{0,40}$/;
+const CUSTOM_TYPE = /^x-[a-z][a-z0-9-]{0,61}$/;
 
 /**
  * Whether the attributes are those of a known packet type, each of its kind. Attributes of the
