@@ -144,6 +144,13 @@ describe('the schema', () => {
     equal(fitsSchema(new Map(attributes).set('own-13', '')), false);
   });
 
+  it('takes a type of the longest service with a name after it, as long as a token may be', () => {
+    const service = 'a'.repeat(41);
+    const type = (length: number) => `x-${service}-${'n'.repeat(length)}`;
+    ok(fits('custom', { service, type: type(20) }));
+    equal(fits('custom', { service, type: type(21) }), false);
+  });
+
   it('reserves for the service what the service writes', () => {
     const own = ['service', 'sig', 'to', 'cert', ...Object.keys(HEADER)];
     for (const name of own) ok(isReserved(name), name);
