@@ -155,7 +155,6 @@ const UNSTORED = new Set([
   'public-key-pins',
   'via',
   'x-cache',
-  'age',
 ]);
 
 /** The headers of a response that are kept and passed on; names in lower case. */

@@ -42,6 +42,9 @@ const RELAY_TRIES_MAX = 64;
 const RELAYS_NAMED_MAX = 16;
 const RELAY_LIST_BYTES_MAX = 8192;
 
+/** Largest object that is taken from a peer: its piece list is then 8 MiB at most. */
+const OBJECT_BYTES_MAX = 64 * 1024 ** 3;
+
 /** What a peer offers, verified: its bytes can be asked for from any piece on. */
 export interface PeerOffer {
   readonly source: PeerSource;
@@ -80,6 +83,8 @@ export class PeerFetcher {
   /** Gets and verifies what the peer says of its copy. @throws PeerFault */
   async offer(source: PeerSource): Promise<PeerOffer> {
     const { copy } = source;
+    if (copy.sizeBytes > OBJECT_BYTES_MAX)
+      throw new PeerFault('lied', 'the offered object is too large');
     const small = copy.sizeBytes <= PIECE_BYTES;
     const [frame, list] = await Promise.all([
       this.getWhole(source, copy.attestation, ATTESTATION_BYTES_MAX),

@@ -249,7 +249,8 @@ export class RequestPath implements ContentTransfer {
     body: AsyncIterable<Uint8Array>,
   ): ResourceResponse {
     const { status, headers, sizeBytes, sha256, fetchedAt } = entry.attestation;
-    const ageSeconds = Math.max(0, Math.floor((this.options.clock.wallMs() - fetchedAt) / 1000));
+    const here = Math.floor((this.options.clock.wallMs() - fetchedAt) / 1000);
+    const ageSeconds = Math.max(0, here) + Math.max(0, Number(headers['age'] ?? 0) || 0);
     const aged = { ...headers, age: String(ageSeconds) };
     return { status, headers: Object.entries(aged), source, sizeBytes, sha256, body };
   }
