@@ -10,6 +10,7 @@ import { CodedError, errorCode } from '@peerage/sdk';
 import type { OriginReason } from '../protocol/effect.js';
 import type { Attestation } from '../trust/attestation.js';
 import { cutPieces, isPiece, PIECE_BYTES } from '../trust/pieces.js';
+import type { Ask } from './ask.js';
 import type { Download, Fetch, FetchOptions } from './fetch.js';
 import { RANGE_DIRECT_BYTES } from './fetch.js';
 import {
@@ -108,6 +109,8 @@ export class FromOrigin {
     if (local !== undefined) {
       const rules = { immutable: local.immutable, shareable: local.shareable };
       const entry = await this.options.store.addEntry(signed, rules);
+      // Evicted or purged while we asked.
+      if (entry === undefined) return this.takeBody(download, await this.unconditional(ask));
       const { status, sizeBytes, sha256 } = known;
       flight.begin({ status, headers, source: 'revalidated', sizeBytes, sha256, entry }, undefined);
       return flight.complete();
@@ -122,6 +125,10 @@ export class FromOrigin {
       return this.continueAdopted(download, stale.hashes);
     }
     await this.fetch.finish(download, () => signed);
+  }
+
+  private unconditional({ url, headers }: Ask): Promise<OriginAnswer> {
+    return this.options.origin.fetch('GET', url, headers);
   }
 
   private async takeBody(download: Download, answer: OriginAnswer): Promise<void> {
