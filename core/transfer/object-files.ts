@@ -31,6 +31,8 @@ const FOLDER = /^[0-9a-f]{2}$/;
 export interface Incoming {
   readonly path: string;
   readonly file: FileHandle;
+  /** What it may hold: more than the whole store may cannot be kept. */
+  readonly limitBytes: number;
 }
 
 export class ObjectFiles {
@@ -53,9 +55,9 @@ export class ObjectFiles {
     return join(this.root, kind, hash.slice(0, 2), hash);
   }
 
-  async create(): Promise<Incoming> {
+  async create(limitBytes: number): Promise<Incoming> {
     const path = join(this.root, 'incoming', randomUUID());
-    return { path, file: await open(path, 'wx+', 0o600) };
+    return { path, file: await open(path, 'wx+', 0o600), limitBytes };
   }
 
   async discard(incoming: Incoming): Promise<void> {

@@ -99,7 +99,7 @@ export class ObjectStore {
 
   /** A file for bytes to come. */
   create(): Promise<Incoming> {
-    return this.files.create();
+    return this.files.create(this.quotaBytes);
   }
 
   discard(incoming: Incoming): Promise<void> {
@@ -152,13 +152,14 @@ export class ObjectStore {
 
   /**
    * Bytes `start` to `end` (exclusive), verified. A damaged object is dropped at once.
+   * @param hashes its piece hashes, where the caller has them already
    * @throws CodedError `E_OBJECT_CORRUPT`
    */
-  async *read(entry: Entry, start: number, end: number): AsyncGenerator<Buffer> {
+  async *read(entry: Entry, start: number, end: number, hashes?: Buffer): AsyncGenerator<Buffer> {
     const { sha256 } = entry.attestation;
-    const hashes = await this.hashes(entry);
+    const known = hashes ?? (await this.hashes(entry));
     try {
-      yield* this.files.read(sha256, hashes, start, end);
+      yield* this.files.read(sha256, known, start, end);
     } catch (error) {
       throw await this.judged(error, sha256);
     }
