@@ -28,9 +28,21 @@ import {
 import { checkNodeCertificate } from '../trust/policy.js';
 import type { Keyring } from '../wire/open.js';
 
-/** Time until a peer's head must be there, and between two reads of its body. */
-const HEAD_MS = 3000;
-const STALL_MS = 5000;
+/** How long a peer may take; a slow one must not be worse than the next source. */
+export interface PeerTimes {
+  /** Until the head of an answer is there. */
+  readonly headMs: number;
+  /** Between two reads of a body. */
+  readonly stallMs: number;
+  /** For an attestation or a list of piece hashes, as a whole. */
+  readonly wholeMs: number;
+  /** For one piece: 17 kB/s at least. */
+  readonly pieceMs: number;
+}
+
+const TIMES: PeerTimes = { headMs: 3000, stallMs: 5000, wholeMs: 10_000, pieceMs: 15_000 };
+/** Largest list of piece hashes: of an object of 256 GiB. */
+const LIST_BYTES_MAX = 32 * 1024 * 1024;
 /** Connections kept per peer, and peers whose connections are kept. */
 const SOCKETS_PER_PEER = 8;
 const PEERS_MAX = 256;
@@ -56,17 +68,22 @@ export class PeerFault extends CodedError {
 export class PeerFetcher {
   private readonly identity: Identity;
   private readonly keyring: Keyring;
+  private readonly times: PeerTimes;
   private readonly agents = new BoundedMap<string, Agent>(PEERS_MAX);
 
-  constructor(identity: Identity, keyring: Keyring) {
+  constructor(identity: Identity, keyring: Keyring, times: PeerTimes = TIMES) {
     this.identity = identity;
     this.keyring = keyring;
+    this.times = times;
   }
 
   /** Gets and verifies what the peer says of its copy. @throws PeerFault */
   async offer(source: PeerSource): Promise<PeerOffer> {
     const { copy } = source;
     const small = copy.sizeBytes <= PIECE_BYTES;
+    if (listBytes(copy.sizeBytes) > LIST_BYTES_MAX) {
+      throw new PeerFault('lied', `an object of ${copy.sizeBytes} bytes is too large to be true`);
+    }
     const [frame, list] = await Promise.all([
       this.getWhole(source, copy.attestation, ATTESTATION_BYTES_MAX),
       small
@@ -98,14 +115,21 @@ export class PeerFetcher {
       response.destroy();
       throw new PeerFault('failed', `the peer answered ${response.statusCode}`);
     }
-    let at = piece;
-    for await (const bytes of cutPieces(bounded(response, sizeBytes - start))) {
-      if (!isPiece(bytes, hashes, at)) {
-        response.destroy();
-        throw new PeerFault('lied', `piece ${at} does not match its hash`);
+    const { pieceMs } = this.times;
+    const arriving = cutPieces(bounded(response, sizeBytes - start));
+    try {
+      for (let at = piece; ; at += 1) {
+        const next = await within(pieceMs, response, `a piece took over ${pieceMs} ms`, () =>
+          arriving.next(),
+        );
+        if (next.done === true) return;
+        if (!isPiece(next.value, hashes, at)) {
+          throw new PeerFault('lied', `piece ${at} does not match its hash`);
+        }
+        yield next.value;
       }
-      at += 1;
-      yield bytes;
+    } finally {
+      response.destroy();
     }
   }
 
@@ -119,19 +143,22 @@ export class PeerFetcher {
       response.destroy();
       throw new PeerFault('failed', `the peer answered ${response.statusCode} for ${path}`);
     }
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const { wholeMs } = this.times;
     try {
-      for await (const chunk of response as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > limitBytes)
-          throw new PeerFault('lied', `${path} is larger than ${limitBytes} bytes`);
-        chunks.push(chunk);
-      }
+      return await within(wholeMs, response, `${path} took over ${wholeMs} ms`, async () => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        for await (const chunk of response as AsyncIterable<Buffer>) {
+          size += chunk.length;
+          if (size > limitBytes)
+            throw new PeerFault('lied', `${path} is larger than ${limitBytes} bytes`);
+          chunks.push(chunk);
+        }
+        return Buffer.concat(chunks);
+      });
     } catch (error) {
       throw asFault(error);
     }
-    return Buffer.concat(chunks);
   }
 
   private send(
@@ -140,7 +167,8 @@ export class PeerFetcher {
     headers: Record<string, string>,
   ): Promise<IncomingMessage> {
     const { address: host, port } = source;
-    return new Promise((resolve, reject) => {
+    const { headMs, stallMs } = this.times;
+    return new Promise<IncomingMessage>((resolve, reject) => {
       const outgoing = request({
         host,
         port,
@@ -150,12 +178,12 @@ export class PeerFetcher {
         servername: '',
       });
       const timer = setTimeout(() => {
-        outgoing.destroy(new PeerFault('failed', `no answer within ${HEAD_MS} ms`));
-      }, HEAD_MS);
+        outgoing.destroy(new PeerFault('failed', `no answer within ${headMs} ms`));
+      }, headMs);
       outgoing.once('response', (response) => {
         clearTimeout(timer);
-        response.setTimeout(STALL_MS, () => {
-          response.destroy(new PeerFault('failed', `no bytes for ${STALL_MS} ms`));
+        response.setTimeout(stallMs, () => {
+          response.destroy(new PeerFault('failed', `no bytes for ${stallMs} ms`));
         });
         resolve(response);
       });
@@ -164,6 +192,9 @@ export class PeerFetcher {
         reject(asFault(error));
       });
       outgoing.end();
+    }).catch((error: unknown) => {
+      // Also what cannot even be asked for: a path or an address of the peer's making.
+      throw asFault(error);
     });
   }
 
@@ -196,6 +227,21 @@ export class PeerFetcher {
 
 function listBytes(sizeBytes: number): number {
   return pieceCount(sizeBytes) * HASH_BYTES;
+}
+
+/** Waits for a part of an answer, at most so long; the answer is given up then. */
+async function within<T>(
+  limitMs: number,
+  response: IncomingMessage,
+  why: string,
+  wait: () => Promise<T>,
+): Promise<T> {
+  const timer = setTimeout(() => response.destroy(new PeerFault('failed', why)), limitMs);
+  try {
+    return await wait();
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function asFault(error: unknown): PeerFault {

@@ -44,20 +44,24 @@ export interface ObjectServerOptions {
   readonly keyring: Keyring;
   readonly store: ObjectStore;
   readonly logger: Logger;
+  /** Uploads at once. */
+  readonly uploadsMax?: number;
 }
 
 export class ObjectServer {
   readonly counters = new Counters();
   private readonly options: ObjectServerOptions;
-  private readonly servers: Server[] = [];
+  private readonly servers = new Map<string, Server>();
   private uploads = 0;
 
   constructor(options: ObjectServerOptions) {
     this.options = options;
   }
 
-  /** Listens on one more address. @throws CodedError `E_PORT_TAKEN` */
+  /** Listens on one more address; again is harmless (a cable that comes back). @throws CodedError `E_PORT_TAKEN` */
   async listen(address: string, port: number): Promise<void> {
+    const place = `${address}:${port}`;
+    if (this.servers.has(place)) return;
     const { key, certificate, ca } = this.options.identity;
     const server = createServer(
       {
@@ -80,11 +84,13 @@ export class ObjectServer {
       server.once('error', (cause) => reject(portTaken(address, port, cause)));
       server.listen(port, address, resolve);
     });
-    this.servers.push(server);
+    this.servers.set(place, server);
   }
 
   async close(): Promise<void> {
-    for (const server of this.servers.splice(0)) {
+    const servers = [...this.servers.values()];
+    this.servers.clear();
+    for (const server of servers) {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     }
@@ -136,7 +142,7 @@ export class ObjectServer {
     const start = Number(range?.[1] ?? 0);
     const end = range?.[2] ? Math.min(Number(range[2]) + 1, sizeBytes) : sizeBytes;
     if (range !== null && start >= end) return this.refuse(response, 416, 'bad-range');
-    if (this.uploads >= UPLOADS_MAX) {
+    if (this.uploads >= (this.options.uploadsMax ?? UPLOADS_MAX)) {
       response.setHeader('retry-after', '1');
       return this.refuse(response, 503, 'busy');
     }
