@@ -8,7 +8,7 @@
  */
 import { CodedError, errorCode } from '@peerage/sdk';
 import type { OriginReason } from '../protocol/effect.js';
-import type { Attestation } from '../trust/attestation.js';
+import type { Attestation, SignedAttestation } from '../trust/attestation.js';
 import { cutPieces, isPiece, PIECE_BYTES } from '../trust/pieces.js';
 import type { Ask } from './ask.js';
 import type { Download, Fetch, FetchOptions } from './fetch.js';
@@ -25,6 +25,7 @@ import {
   validators,
 } from './freshness.js';
 import type { OriginAnswer } from './origin.js';
+import { PeerFault, type PeerOffer } from './peer-fetch.js';
 
 /** How often a body that breaks off is continued. */
 const RESUMES_MAX = 3;
@@ -44,17 +45,10 @@ export class FromOrigin {
     flight.source = 'origin';
     flight.from = new URL(ask.url).host;
     this.options.logger.log('info', 'origin-asked', { url: ask.url, service: ask.service, reason });
-    if (!this.options.internet) {
-      throw new CodedError(
-        'E_NO_INTERNET',
-        `${ask.url}: no peer has it and this node may not use the Internet`,
-        {
-          action: 'set core.internet to true on this node, or fetch it on another one first',
-        },
-      );
+    this.fetch.demandInternet(ask.url);
+    if (download.adopted !== undefined) {
+      return this.continueAdopted(download, download.adopted, download.adopted.signed);
     }
-    if (download.adopted !== undefined)
-      return this.continueAdopted(download, download.adopted.hashes);
     const known = download.local?.attestation ?? download.stale?.signed.attestation;
     const answer = await this.ask(download, known);
     if (answer === undefined) return;
@@ -120,9 +114,10 @@ export class FromOrigin {
     await this.fetch.beginFrom(download, stale, headers, 'revalidated');
     download.adopted = stale;
     try {
-      await this.fetch.takePieces(flight, stale);
-    } catch {
-      return this.continueAdopted(download, stale.hashes);
+      await this.fetch.takePieces(download, stale);
+    } catch (error) {
+      if (!(error instanceof PeerFault)) throw error;
+      return this.continueAdopted(download, stale, signed);
     }
     await this.fetch.finish(download, () => signed);
   }
@@ -133,28 +128,18 @@ export class FromOrigin {
 
   private async takeBody(download: Download, answer: OriginAnswer): Promise<void> {
     const { flight, ask } = download;
+    if (answer.status === 206) return this.takePart(download, answer);
     const headers = storableHeaders(answer.headers);
     const length = answer.headers['content-length'];
     const sizeBytes = length === undefined ? undefined : Number(length);
     const variant = responseVariant(answer.headers, ask.variant);
-    const part = partOf(answer);
-    flight.solo = part !== undefined;
-    if (part !== undefined) {
-      delete headers['content-range'];
-      headers['content-length'] = String(part.totalBytes);
-      const { firstByte, totalBytes } = part;
-      const head = { status: 200, headers, source: 'origin', sha256: undefined } as const;
-      flight.begin({ ...head, sizeBytes: totalBytes, firstByte }, undefined);
-      flight.totalBytes = sizeBytes;
-    } else {
-      const storable = variant !== undefined && this.storable(download, answer);
-      const incoming = storable ? await this.fetch.createFile(sizeBytes) : undefined;
-      flight.begin(
-        { status: answer.status, headers, source: 'origin', sizeBytes, sha256: undefined },
-        incoming,
-      );
-    }
-    if (flight.incoming === undefined) flight.spool.onDeserted = () => answer.cancel();
+    const storable = variant !== undefined && this.storable(download, answer);
+    const incoming = storable ? await this.fetch.createFile(sizeBytes) : undefined;
+    flight.shared = storable;
+    flight.begin(
+      { status: answer.status, headers, source: 'origin', sizeBytes, sha256: undefined },
+      incoming,
+    );
     await this.copyBody(download, answer, headers);
     await this.fetch.finish(download, (sha256, chain) => {
       const fetchedAt = this.options.clock.wallMs();
@@ -178,6 +163,30 @@ export class FromOrigin {
     });
   }
 
+  /** A 206: the later part that was asked for. An origin that sends another one is asked anew. */
+  private async takePart(download: Download, answer: OriginAnswer): Promise<void> {
+    const { flight, ask } = download;
+    const part = partOf(answer);
+    if (part === undefined || !covers(part, ask)) {
+      answer.cancel();
+      const whole = await this.unconditional(ask);
+      if (whole.status !== 206) return this.takeBody(download, whole);
+      whole.cancel();
+      throw new CodedError('E_ORIGIN_CONFUSED', `${ask.url}: a part came that was not asked for`);
+    }
+    const { firstByte, endByte, totalBytes: sizeBytes } = part;
+    const headers = storableHeaders(answer.headers);
+    delete headers['content-range'];
+    headers['content-length'] = String(sizeBytes);
+    const head = { status: 200, headers, source: 'origin', sha256: undefined } as const;
+    flight.solo = true;
+    flight.begin({ ...head, sizeBytes, firstByte }, undefined);
+    flight.totalBytes = endByte - firstByte;
+    await this.copyBody(download, answer, headers);
+    flight.verify();
+    flight.complete();
+  }
+
   private storable({ ask }: Download, answer: OriginAnswer): boolean {
     if (ask.personal) return false;
     return isStorable(
@@ -196,15 +205,20 @@ export class FromOrigin {
     headers: Headers,
   ): Promise<void> {
     let body = answer;
+    flight.spool.onDeserted = () => body.cancel();
     for (let resumes = 0; ; resumes += 1) {
       const before = flight.receivedBytes;
       try {
         for await (const chunk of body.body) await flight.append(chunk);
         return;
       } catch (cause) {
+        body.cancel();
+        if (cause instanceof CodedError) throw cause;
+        if (flight.spool.deserted)
+          throw new CodedError('E_CANCELLED', 'nobody reads this download');
         const next =
           resumes < RESUMES_MAX && !flight.solo
-            ? await this.resume(ask.url, ask.headers, headers, flight.receivedBytes)
+            ? await this.resume(ask, headers, flight.receivedBytes, flight.totalBytes)
             : undefined;
         if (next === undefined) throw brokenOff(ask.url, flight.receivedBytes, cause);
         body = next;
@@ -216,33 +230,36 @@ export class FromOrigin {
 
   /** The rest of a body, if the origin still has the same one. */
   private async resume(
-    url: string,
-    request: Headers,
+    { url, headers: request }: Ask,
     headers: Headers,
     from: number,
+    totalBytes: number | undefined,
   ): Promise<OriginAnswer | undefined> {
     const validator = rangeValidator(headers);
     if (validator === undefined || from === 0) return undefined;
     this.fetch.counters.add('origin-resumed');
     const range = { range: `bytes=${from}-`, 'if-range': validator };
     const answer = await this.options.origin.fetch('GET', url, { ...request, ...range });
-    if (answer.status === 206 && partOf(answer)?.firstByte === from) return answer;
+    const part = partOf(answer);
+    const { etag = headers['etag'] } = answer.headers;
+    const rest = part?.firstByte === from && part.endByte === part.totalBytes;
+    // An origin that does not heed If-Range must not add the end of another body to this one.
+    const same = etag === headers['etag'] && (totalBytes ?? part?.totalBytes) === part?.totalBytes;
+    if (rest && same) return answer;
     answer.cancel();
     return undefined;
   }
 
   /** Continues a peer's copy from the origin, every piece checked against the copy's hashes. */
-  private async continueAdopted(download: Download, hashes: Buffer): Promise<void> {
-    const { flight, ask, adopted } = download;
-    if (adopted === undefined) throw new Error('invariant broken: nothing was adopted');
+  private async continueAdopted(
+    download: Download,
+    { signed: { attestation }, hashes }: PeerOffer,
+    signed: SignedAttestation,
+  ): Promise<void> {
+    const { flight, ask } = download;
     const from = flight.receivedBytes;
-    const resumed = await this.resume(
-      ask.url,
-      ask.headers,
-      adopted.signed.attestation.headers,
-      from,
-    );
-    const answer = resumed ?? (await this.options.origin.fetch('GET', ask.url, ask.headers));
+    const resumed = await this.resume(ask, attestation.headers, from, attestation.sizeBytes);
+    const answer = resumed ?? (await this.unconditional(ask));
     let piece = resumed === undefined ? 0 : from / PIECE_BYTES;
     try {
       for await (const bytes of cutPieces(answer.body)) {
@@ -256,25 +273,48 @@ export class FromOrigin {
         piece += 1;
         if (piece * PIECE_BYTES > from) await flight.append(bytes);
       }
+    } catch (cause) {
+      throw cause instanceof CodedError ? cause : brokenOff(ask.url, flight.receivedBytes, cause);
     } finally {
       answer.cancel();
       this.fetch.counters.add('bytes-from-origin', flight.receivedBytes - from);
     }
-    await this.fetch.finish(download, () => adopted.signed);
+    await this.fetch.finish(download, () => signed);
   }
 }
 
 /** A request for a far part of an unknown resource is passed on as such. */
 function directRange({ ask }: Download): Record<string, string> {
-  if (ask.startByte < RANGE_DIRECT_BYTES) return {};
+  if (!asksDirectly(ask)) return {};
   return { range: `bytes=${ask.startByte}-${ask.endByte === undefined ? '' : ask.endByte - 1}` };
 }
 
+function asksDirectly({ startByte }: Ask): boolean {
+  return startByte >= RANGE_DIRECT_BYTES;
+}
+
+interface Part {
+  readonly firstByte: number;
+  /** The byte after the last one. */
+  readonly endByte: number;
+  readonly totalBytes: number;
+}
+
 /** What part of the resource a 206 carries (RFC 9110 §14.4). */
-function partOf(answer: OriginAnswer): { firstByte: number; totalBytes: number } | undefined {
-  const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.headers['content-range'] ?? '');
+function partOf(answer: OriginAnswer): Part | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(
+    answer.headers['content-range'] ?? '',
+  );
   if (answer.status !== 206 || match === null) return undefined;
-  return { firstByte: Number(match[1]), totalBytes: Number(match[2]) };
+  const [firstByte = 0, lastByte = 0, totalBytes = 0] = match.slice(1).map(Number);
+  if (firstByte > lastByte || lastByte >= totalBytes) return undefined;
+  return { firstByte, endByte: lastByte + 1, totalBytes };
+}
+
+/** Whether a part holds all that was asked for. */
+function covers({ firstByte, endByte, totalBytes }: Part, ask: Ask): boolean {
+  if (!asksDirectly(ask)) return firstByte === 0 && endByte === totalBytes;
+  return firstByte <= ask.startByte && endByte >= Math.min(ask.endByte ?? totalBytes, totalBytes);
 }
 
 function brokenOff(url: string, receivedBytes: number, cause: unknown): CodedError {
