@@ -7,10 +7,11 @@
  *     ├──────── flight: follow its pieces ──────┤
  *     └──────── origin (`from-origin`) ─────────┴─► verify ─► attest ─► store ─► settle
  *
- * Invariants: a flight gets exactly one head; bytes from a peer are verified before they are
- * appended; a source that continues another has the same SHA-256; `run` never rejects, the flight
- * carries the error.
+ * Invariants: a flight gets exactly one head, and from a peer only with the first verified bytes;
+ * bytes from a peer are verified before they are appended; a source that continues another has the
+ * same SHA-256; `run` never rejects, the flight carries the error.
  */
+import { createHash } from 'node:crypto';
 import { CodedError, describeError, errorCode, type ResourceResponse } from '@peerage/sdk';
 import { Counters } from '../base/bounded.js';
 import type { Clock } from '../base/time.js';
@@ -28,8 +29,9 @@ import type { Ask } from './ask.js';
 import type { Entry } from './catalogue.js';
 import type { Flight } from './flight.js';
 import { followFlight } from './follow.js';
-import { type Headers, isFresh, isShareable, storableHeaders, validators } from './freshness.js';
+import { deliveredHeaders, type Headers, isShareable, storableHeaders } from './freshness.js';
 import { FromOrigin } from './from-origin.js';
+import { judgeOffer } from './judge.js';
 import type { OriginFetcher } from './origin.js';
 import { bodyOf, collect, PeerFault, type PeerFetcher, type PeerOffer } from './peer-fetch.js';
 import type { ObjectStore } from './store.js';
@@ -60,6 +62,8 @@ export interface Download {
   adopted: PeerOffer | undefined;
   /** A peer's copy that the origin has yet to confirm. */
   stale: PeerOffer | undefined;
+  /** Set when bytes were passed on that turned out to be others than were announced. */
+  spoilt: unknown;
 }
 
 export class Fetch {
@@ -74,9 +78,11 @@ export class Fetch {
 
   /** Carries a flight out; its followers learn the outcome from it. */
   async run(flight: Flight, ask: Ask, local: Entry | undefined): Promise<void> {
-    const download: Download = { flight, ask, local, adopted: undefined, stale: undefined };
-    const search = this.search(ask);
+    const nothing = { adopted: undefined, stale: undefined, spoilt: undefined };
+    const download: Download = { flight, ask, local, ...nothing };
+    let search: LanSearch | undefined;
     try {
+      search = this.search(ask);
       await this.trySources(download, search);
       search?.done();
     } catch (error) {
@@ -89,13 +95,34 @@ export class Fetch {
         code: errorCode(error),
         error: describeError(error),
       });
-      if (flight.incoming !== undefined) await this.options.store.discard(flight.incoming);
+      await this.discard(flight);
     }
     flight.spool.release();
   }
 
+  /** A file that could not be removed is swept at the next start. */
+  private async discard({ incoming }: Flight): Promise<void> {
+    if (incoming === undefined) return;
+    await this.options.store.discard(incoming).catch((error: unknown) => {
+      this.options.logger.log('warn', 'not-discarded', { error });
+    });
+  }
+
+  /** @throws CodedError `E_NO_INTERNET` */
+  demandInternet(url: string): void {
+    if (this.options.internet) return;
+    throw new CodedError(
+      'E_NO_INTERNET',
+      `${url}: no peer has it and this node may not use the Internet`,
+      {
+        action: 'set core.internet to true on this node, or fetch it on another one first',
+      },
+    );
+  }
+
   /** Passes a HEAD on; nothing is stored. @throws CodedError as `OriginFetcher.fetch` */
   async head(ask: Ask): Promise<ResourceResponse> {
+    this.demandInternet(ask.url);
     const answer = await this.options.origin.fetch('HEAD', ask.url, ask.headers);
     answer.cancel();
     const length = answer.headers['content-length'];
@@ -139,8 +166,9 @@ export class Fetch {
     const { incoming } = flight;
     if (incoming === undefined) return flight.track.close('unshareable');
     if (!flight.spool.stored) {
-      this.options.logger.log('warn', 'not-stored', { code: 'E_DISK_FULL', url: ask.url });
-      return this.options.store.discard(incoming);
+      const code = flight.receivedBytes > incoming.limitBytes ? 'E_TOO_LARGE' : 'E_DISK_FULL';
+      this.options.logger.log('warn', 'not-stored', { code, url: ask.url });
+      return this.discard(flight);
     }
     const signed = describe(sha256, chainHead(hashes));
     flight.track.end(signed);
@@ -153,7 +181,7 @@ export class Fetch {
       );
     } catch (error) {
       this.options.logger.log('warn', 'not-stored', { code: errorCode(error), url: ask.url });
-      await this.options.store.discard(incoming);
+      await this.discard(flight);
     }
   }
 
@@ -163,14 +191,17 @@ export class Fetch {
   }
 
   /** Takes pieces from a peer, from the last verified one on. @throws PeerFault */
-  async takePieces(flight: Flight, offer: PeerOffer): Promise<void> {
+  async takePieces(download: Download, offer: PeerOffer): Promise<void> {
+    const { flight } = download;
     flight.source = 'peer';
     flight.from = offer.source.name;
     const before = flight.receivedBytes;
     try {
       for await (const bytes of this.options.peers.pieces(offer, before / PIECE_BYTES)) {
+        if (download.adopted === undefined) await this.adopt(download, offer, bytes);
         await flight.append(bytes);
       }
+      if (download.adopted === undefined) await this.adopt(download, offer, Buffer.alloc(0));
     } finally {
       this.counters.add('bytes-from-peers', flight.receivedBytes - before);
     }
@@ -190,6 +221,7 @@ export class Fetch {
       const result = await this.tryLan(download, source);
       if (result === 'ok') return;
       const next: Source | undefined = await search?.next(source, result);
+      if (download.spoilt !== undefined) throw download.spoilt;
       if (next === undefined)
         throw new CodedError('E_NO_SOURCE', `no source has ${download.ask.url}`);
       source = next;
@@ -204,12 +236,21 @@ export class Fetch {
       if (source.kind === 'peer') return await this.tryPeer(download, source);
       return await this.tryFlight(download, source);
     } catch (error) {
+      if (errorCode(error) === 'E_DIGEST_MISMATCH') {
+        this.counters.add('peer-lied');
+        download.spoilt = error;
+        return 'lied';
+      }
       if (!(error instanceof PeerFault)) throw error;
       const { name: peer, address } = source;
       this.counters.add(`peer-${error.result}`);
       const fields = { code: error.code, peer, address, url: download.ask.url, why: error.message };
       this.options.logger.log('warn', 'source-failed', fields);
-      return error.result;
+      const { adopted, flight } = download;
+      if (adopted === undefined || flight.receivedBytes !== flight.totalBytes) return error.result;
+      // All that was promised is there; how the connection ended does not matter.
+      await this.finish(download, () => adopted.signed);
+      return 'ok';
     }
   }
 
@@ -255,18 +296,17 @@ export class Fetch {
   }
 
   private async tryPeer(download: Download, source: PeerSource): Promise<RetrievalResult> {
-    const { flight } = download;
+    const { flight, ask } = download;
     const offer = await this.options.peers.offer(source);
-    const suits = this.judge(download, offer);
+    const { local, adopted } = download;
+    const suits = judgeOffer(offer, { ask, local, adopted, now: this.options.clock.wallMs() });
     if (suits === 'stale') download.stale ??= offer;
     if (suits !== 'fresh') return 'unsuitable';
     flight.expectedSha256 = source.copy.sha256;
     if (flight.headSent && download.adopted === undefined && !this.continues(flight, offer)) {
       return 'unsuitable';
     }
-    if (!flight.headSent) await this.adopt(download, offer);
-    download.adopted = offer;
-    await this.takePieces(flight, offer);
+    await this.takePieces(download, offer);
     await this.finish(download, () => offer.signed);
     return 'ok';
   }
@@ -278,34 +318,22 @@ export class Fetch {
     return whole && hashes.subarray(0, known.length).equals(known);
   }
 
-  /** Whether a peer's copy is what was asked for (§7). */
-  private judge(
-    { ask, local, adopted }: Download,
-    { signed }: PeerOffer,
-  ): 'fresh' | 'stale' | 'unsuitable' {
-    const { attestation } = signed;
-    const { digest } = ask.policy;
-    const variantFits = attestation.variant === '*' || attestation.variant === ask.variant;
-    if (attestation.url !== ask.url || attestation.status !== 200 || !variantFits)
-      return 'unsuitable';
-    if (!isShareable(attestation.tls, ask.policy)) return 'unsuitable';
-    if (local !== undefined && attestation.fetchedAt < local.attestation.fetchedAt)
-      return 'unsuitable';
-    if (adopted !== undefined) {
-      return adopted.source.copy.sha256 === attestation.sha256 ? 'fresh' : 'unsuitable';
+  /**
+   * Takes this copy for the answer, now that its first piece is there.
+   * @throws PeerFault if the piece is all of it and is not what the client knows that it is
+   */
+  private async adopt(download: Download, offer: PeerOffer, bytes: Buffer): Promise<void> {
+    const { digest } = download.ask.policy;
+    const { attestation } = offer.signed;
+    if (digest !== undefined && attestation.sizeBytes === bytes.length) {
+      const hex = createHash(digest.algorithm).update(bytes).digest('hex');
+      if (hex !== digest.hex)
+        throw new PeerFault('failed', `its copy has ${digest.algorithm} ${hex}`);
     }
-    const known = digest?.algorithm === 'sha256';
-    if (known && digest.hex !== attestation.sha256) return 'unsuitable';
-    const now = this.options.clock.wallMs();
-    if (attestation.fetchedAt > now + FUTURE_TOLERANCE_MS) return 'unsuitable';
-    const immutable = ask.policy.immutable === true || known;
-    if (isFresh(attestation, ask.headers, immutable, now)) return 'fresh';
-    return Object.keys(validators(attestation.headers)).length > 0 ? 'stale' : 'unsuitable';
-  }
-
-  private async adopt(download: Download, offer: PeerOffer): Promise<void> {
     download.adopted = offer;
-    await this.beginFrom(download, offer, offer.signed.attestation.headers, 'peer');
+    if (download.flight.headSent) return;
+    const headers = deliveredHeaders(attestation, this.options.clock.wallMs());
+    await this.beginFrom(download, offer, headers, 'peer');
   }
 
   /** Announces the head of a copy that a peer will deliver. */
@@ -342,6 +370,3 @@ function sameBytes(signed: SignedAttestation, sha256: string, chain: string): Si
   if (attestation.sha256 === sha256 && attestation.chain === chain) return signed;
   throw new PeerFault('lied', 'the attestation is of other bytes than were signed');
 }
-
-/** An attestation may be this much in the future: clocks differ. */
-const FUTURE_TOLERANCE_MS = 60_000;

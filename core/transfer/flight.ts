@@ -2,9 +2,10 @@
  * One download in progress, from whatever source, with any number of followers. The writing end
  * hashes what passes; the head is known before the first byte; the outcome after the last.
  *
- * Invariants: bytes are appended in order and once; `complete` is called only when the length (and
- * the digest, where one was known in advance) fits, otherwise followers get an error, never a
- * clean end.
+ * Invariants: bytes are appended in order and once; `complete` is called only when the length and
+ * every digest known in advance fit, otherwise followers get an error, never a clean end. Where the
+ * length is known the last bytes are held back until then: an HTTP client that counts bytes would
+ * take the body for complete.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { CodedError, type KnownDigest } from '@peerage/sdk';
@@ -53,6 +54,8 @@ export class Flight {
   headSent = false;
   /** Only the later part of the resource comes: nobody may join, nothing is stored. */
   solo = false;
+  /** What comes may be given to others too; said with the head. */
+  shared = true;
   from = '';
   /** The digest of the bytes that are on their way, once a peer has offered them. */
   expectedSha256: string | undefined;
@@ -60,6 +63,8 @@ export class Flight {
   /** Bytes that are to come in all, if known. */
   totalBytes: number | undefined;
   private readonly known: Hash | undefined;
+  private announcedSha256: string | undefined;
+  private verified: { readonly sha256: string; readonly hashes: Buffer } | undefined;
   private resolveHead: (head: FlightHead) => void = () => undefined;
   private rejectHead: (error: unknown) => void = () => undefined;
 
@@ -78,7 +83,8 @@ export class Flight {
   begin(head: FlightHead, incoming: Incoming | undefined): void {
     this.incoming = incoming;
     const { firstByte = 0, sizeBytes } = head;
-    this.spool = new Spool(incoming?.file, firstByte);
+    this.spool = new Spool(incoming?.file, firstByte, incoming?.limitBytes);
+    this.announcedSha256 = head.sha256;
     this.totalBytes = sizeBytes === undefined ? undefined : sizeBytes - firstByte;
     this.headSent = true;
     this.resolveHead(head);
@@ -88,14 +94,26 @@ export class Flight {
     return this.hasher.sizeBytes;
   }
 
+  /** @throws CodedError `E_DIGEST_MISMATCH` before the last bytes are passed on, `E_CANCELLED` */
   async append(chunk: Buffer): Promise<void> {
     this.hasher.update(chunk);
     this.known?.update(chunk);
+    if (this.totalBytes !== undefined && this.receivedBytes >= this.totalBytes) this.verify();
     await this.spool.append(chunk);
   }
 
-  /** @throws CodedError `E_DIGEST_MISMATCH`, `E_BODY_TRUNCATED` */
+  /** What came, if it is what was to come. @throws CodedError `E_DIGEST_MISMATCH`, `E_BODY_TRUNCATED` */
   verify(): { readonly sha256: string; readonly hashes: Buffer } {
+    this.verified ??= this.check();
+    return this.verified;
+  }
+
+  /** Whether a second request may follow from this byte on. */
+  mayJoin(startByte: number): boolean {
+    return this.shared && !this.solo && !this.spool.deserted && this.spool.holds(startByte);
+  }
+
+  private check(): { readonly sha256: string; readonly hashes: Buffer } {
     const { digest, url } = this.options;
     if (this.totalBytes !== undefined && this.receivedBytes !== this.totalBytes) {
       throw new CodedError('E_BODY_TRUNCATED', `${url}: ${this.receivedBytes} bytes came`, {
@@ -104,12 +122,13 @@ export class Flight {
     }
     const found = this.known?.digest('hex');
     if (!this.solo && digest !== undefined && found !== digest.hex) {
-      throw new CodedError('E_DIGEST_MISMATCH', `${url} has ${digest.algorithm} ${found}`, {
-        expected: `${digest.algorithm} ${digest.hex}`,
-        action: 'the source is wrong or tampered with; nothing was kept',
-      });
+      throw mismatch(url, digest.algorithm, found, digest.hex);
     }
-    return this.hasher.digest();
+    const { sha256, hashes } = this.hasher.digest();
+    if (this.announcedSha256 !== undefined && sha256 !== this.announcedSha256) {
+      throw mismatch(url, 'sha256', sha256, this.announcedSha256);
+    }
+    return { sha256, hashes };
   }
 
   /** Every byte is there. */
@@ -122,4 +141,16 @@ export class Flight {
     this.spool.fail(error);
     this.track.close('failed');
   }
+}
+
+function mismatch(
+  url: string,
+  algorithm: string,
+  found: string | undefined,
+  expected: string,
+): CodedError {
+  return new CodedError('E_DIGEST_MISMATCH', `${url} has ${algorithm} ${found}`, {
+    expected: `${algorithm} ${expected}`,
+    action: 'the source is wrong or tampered with; nothing was kept',
+  });
 }

@@ -68,6 +68,7 @@ export function isStorable(
   immutable: boolean,
 ): boolean {
   if (status !== 200 || isPersonal(request)) return false;
+  if (/\bno-store\b/i.test(request['cache-control'] ?? '')) return false;
   if (response['set-cookie'] !== undefined) return false;
   if (/\b(private|no-store)\b/i.test(response['cache-control'] ?? '')) return false;
   if (immutable || Object.keys(validators(response)).length > 0) return true;
@@ -79,7 +80,7 @@ export function expiresAt(response: StoredResponse, immutable: boolean): number 
   if (immutable) return response.fetchedAt + IMMUTABLE_MS;
   const { url, status, headers, fetchedAt } = response;
   const policy = policyAt(url, {}, status, headers, fetchedAt);
-  const lifetimeMs = policy.maxAge() * 1000 - Number(headers['age'] ?? 0) * 1000;
+  const lifetimeMs = (policy.maxAge() - initialAgeSeconds(headers)) * 1000;
   return Math.round(fetchedAt + Math.max(0, Math.min(lifetimeMs, IMMUTABLE_MS)));
 }
 
@@ -93,9 +94,37 @@ export function isFresh(
   if (immutable) return true;
   if (/\bno-cache\b/i.test(request['cache-control'] ?? '') || request['pragma'] === 'no-cache')
     return false;
-  if (expiresAt(response, false) <= now) return false;
-  const limit = /\bmax-age=(\d+)/i.exec(request['cache-control'] ?? '')?.[1];
-  return limit === undefined || now - response.fetchedAt <= Number(limit) * 1000;
+  const left = expiresAt(response, false) - now;
+  if (left <= 0) return false;
+  const wanted = (name: string) => {
+    const found = new RegExp(`\\b${name}="?(\\d{1,10})`, 'i').exec(request['cache-control'] ?? '');
+    return found === null ? undefined : Number(found[1]);
+  };
+  if (left < (wanted('min-fresh') ?? 0) * 1000) return false;
+  return ageSeconds(response, now) <= (wanted('max-age') ?? Number.POSITIVE_INFINITY);
+}
+
+/** How old a response already was when it came to us: the `Age` that other caches gave it. */
+function initialAgeSeconds(headers: Headers): number {
+  const age = headers['age'] ?? '';
+  return /^\d{1,10}$/.test(age) ? Number(age) : 0;
+}
+
+function ageSeconds({ headers, fetchedAt }: StoredResponse, now: number): number {
+  return initialAgeSeconds(headers) + Math.max(0, Math.floor((now - fetchedAt) / 1000));
+}
+
+/** The headers of a stored response as they are delivered now: with its age and its true size. */
+export function deliveredHeaders(
+  response: StoredResponse & { readonly sizeBytes: number },
+  now: number,
+): Record<string, string> {
+  const headers = storableHeaders(response.headers);
+  headers['age'] = String(ageSeconds(response, now));
+  if (headers['content-length'] !== undefined) {
+    headers['content-length'] = String(response.sizeBytes);
+  }
+  return headers;
 }
 
 /** Headers by which the origin can say that a stored response is still good (RFC 9110 §13). */
@@ -127,7 +156,10 @@ export function refreshed(stored: Headers, update: Headers): Record<string, stri
 export function usableOnError(response: StoredResponse, now: number): boolean {
   const control = response.headers['cache-control'] ?? '';
   if (/\b(must-revalidate|proxy-revalidate|no-cache)\b/i.test(control)) return false;
-  const seconds = Number(/\bstale-if-error=(\d+)/i.exec(control)?.[1] ?? 86_400);
+  const allowed = /\bstale-if-error=(\d{1,10})/i.exec(control)?.[1];
+  // s-maxage says proxy-revalidate too (RFC 9111 §5.2.2.10), unless the origin allows this itself.
+  if (allowed === undefined && /\bs-maxage\b/i.test(control)) return false;
+  const seconds = Number(allowed ?? 86_400);
   return now <= expiresAt(response, false) + seconds * 1000;
 }
 
@@ -156,6 +188,8 @@ const UNSTORED = new Set([
   'via',
   'x-cache',
 ]);
+/** A value that can be sent on: no control characters, nothing beyond one byte a character. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** The headers of a response that are kept and passed on; names in lower case. */
 export function storableHeaders(headers: Headers): Record<string, string> {
@@ -163,8 +197,9 @@ export function storableHeaders(headers: Headers): Record<string, string> {
     .toLowerCase()
     .split(',')
     .map((name) => name.trim());
-  const kept = Object.entries(headers).filter(([name]) => {
-    return !UNSTORED.has(name) && !listed.includes(name) && /^[a-z0-9-]{1,64}$/.test(name);
+  const kept = Object.entries(headers).filter(([name, value]) => {
+    if (UNSTORED.has(name) || listed.includes(name)) return false;
+    return /^[a-z0-9-]{1,64}$/.test(name) && VALUE.test(value);
   });
   return Object.fromEntries(kept);
 }

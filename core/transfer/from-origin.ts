@@ -10,6 +10,7 @@ import { CodedError, errorCode } from '@peerage/sdk';
 import type { OriginReason } from '../protocol/effect.js';
 import type { Attestation, SignedAttestation } from '../trust/attestation.js';
 import { cutPieces, HASH_BYTES, isPiece, PIECE_BYTES } from '../trust/pieces.js';
+import type { Ask } from './ask.js';
 import type { Download, Fetch, FetchOptions } from './fetch.js';
 import { RANGE_DIRECT_BYTES } from './fetch.js';
 import {
@@ -25,6 +26,7 @@ import {
   validators,
 } from './freshness.js';
 import type { OriginAnswer } from './origin.js';
+import { PeerFault, type PeerOffer } from './peer-fetch.js';
 
 /** How often a body that breaks off is continued. */
 const RESUMES_MAX = 3;
@@ -44,16 +46,11 @@ export class FromOrigin {
     flight.source = 'origin';
     flight.from = new URL(ask.url).host;
     this.options.logger.log('info', 'origin-asked', { url: ask.url, service: ask.service, reason });
-    if (!this.options.internet) {
-      throw new CodedError(
-        'E_NO_INTERNET',
-        `${ask.url}: no peer has it and this node may not use the Internet`,
-        {
-          action: 'set core.internet to true on this node, or fetch it on another one first',
-        },
-      );
+    this.fetch.demandInternet(ask.url);
+    if (download.adopted !== undefined) {
+      return this.continueAdopted(download, download.adopted, download.adopted.signed);
     }
-    if (flight.headSent) return this.continueDownload(download);
+    if (flight.headSent) return this.continueFlight(download);
     const known = download.local?.attestation ?? download.stale?.signed.attestation;
     const answer = await this.ask(download, known);
     if (answer === undefined) return;
@@ -108,6 +105,8 @@ export class FromOrigin {
     if (local !== undefined) {
       const rules = { immutable: local.immutable, shareable: local.shareable };
       const entry = await this.options.store.addEntry(signed, rules);
+      // Evicted or purged while we asked.
+      if (entry === undefined) return this.takeBody(download, await this.unconditional(ask));
       const { status, sizeBytes, sha256 } = known;
       flight.begin({ status, headers, source: 'revalidated', sizeBytes, sha256, entry }, undefined);
       return flight.complete();
@@ -117,48 +116,66 @@ export class FromOrigin {
     await this.fetch.beginFrom(download, stale, headers, 'revalidated');
     download.adopted = stale;
     try {
-      await this.fetch.takePieces(flight, stale);
-    } catch {
-      return this.continueDownload(download);
+      await this.fetch.takePieces(download, stale);
+    } catch (error) {
+      if (!(error instanceof PeerFault)) throw error;
+      return this.continueAdopted(download, stale, signed);
     }
     await this.fetch.finish(download, () => signed);
   }
 
+  private unconditional({ url, headers }: Ask): Promise<OriginAnswer> {
+    return this.options.origin.fetch('GET', url, headers);
+  }
+
   private async takeBody(download: Download, answer: OriginAnswer): Promise<void> {
     const { flight, ask } = download;
+    if (answer.status === 206) return this.takePart(download, answer);
     const headers = storableHeaders(answer.headers);
     const length = answer.headers['content-length'];
     const sizeBytes = length === undefined ? undefined : Number(length);
     const variant = responseVariant(answer.headers, ask.variant);
-    const part = partOf(answer);
-    flight.solo = part !== undefined;
-    if (part !== undefined) {
-      delete headers['content-range'];
-      headers['content-length'] = String(part.totalBytes);
-      const { firstByte, totalBytes } = part;
-      const head = { status: 200, headers, source: 'origin', sha256: undefined } as const;
-      flight.begin({ ...head, sizeBytes: totalBytes, firstByte }, undefined);
-      flight.totalBytes = sizeBytes;
-    } else {
-      const storable = variant !== undefined && this.storable(download, answer);
-      const incoming = storable ? await this.fetch.createFile(sizeBytes) : undefined;
-      flight.begin(
-        { status: answer.status, headers, source: 'origin', sizeBytes, sha256: undefined },
-        incoming,
-      );
-    }
-    const shareable =
-      flight.incoming !== undefined && isShareable(ask.url.startsWith('https:'), ask.policy);
-    if (shareable && flight.options.joinable) {
-      const tls = ask.url.startsWith('https:');
+    const storable = variant !== undefined && this.storable(download, answer);
+    const incoming = storable ? await this.fetch.createFile(sizeBytes) : undefined;
+    flight.shared = storable;
+    flight.begin(
+      { status: answer.status, headers, source: 'origin', sizeBytes, sha256: undefined },
+      incoming,
+    );
+    const tls = ask.url.startsWith('https:');
+    if (incoming !== undefined && flight.options.joinable && isShareable(tls, ask.policy)) {
       const about = { url: ask.url, variant: variant ?? '*', status: answer.status, headers };
       this.fetch.signPieces(flight, { ...about, sizeBytes, tls, firstPiece: 0 });
     } else flight.track.close('unshareable');
-    if (flight.incoming === undefined) flight.spool.onDeserted = () => answer.cancel();
     await this.copyBody(download, answer, headers);
     await this.fetch.finish(download, (sha256, chain) => {
       return this.describe(download, { variant: variant ?? '*', headers, sha256, chain });
     });
+  }
+
+  /** A 206: the later part that was asked for. An origin that sends another one is asked anew. */
+  private async takePart(download: Download, answer: OriginAnswer): Promise<void> {
+    const { flight, ask } = download;
+    const part = partOf(answer);
+    if (part === undefined || !covers(part, ask)) {
+      answer.cancel();
+      const whole = await this.unconditional(ask);
+      if (whole.status !== 206) return this.takeBody(download, whole);
+      whole.cancel();
+      throw new CodedError('E_ORIGIN_CONFUSED', `${ask.url}: a part came that was not asked for`);
+    }
+    const { firstByte, endByte, totalBytes: sizeBytes } = part;
+    const headers = storableHeaders(answer.headers);
+    delete headers['content-range'];
+    headers['content-length'] = String(sizeBytes);
+    const head = { status: 200, headers, source: 'origin', sha256: undefined } as const;
+    flight.solo = true;
+    flight.track.close('unshareable');
+    flight.begin({ ...head, sizeBytes, firstByte }, undefined);
+    flight.totalBytes = endByte - firstByte;
+    await this.copyBody(download, answer, headers);
+    flight.verify();
+    flight.complete();
   }
 
   private storable({ ask }: Download, answer: OriginAnswer): boolean {
@@ -179,15 +196,20 @@ export class FromOrigin {
     headers: Headers,
   ): Promise<void> {
     let body = answer;
+    flight.spool.onDeserted = () => body.cancel();
     for (let resumes = 0; ; resumes += 1) {
       const before = flight.receivedBytes;
       try {
         for await (const chunk of body.body) await flight.append(chunk);
         return;
       } catch (cause) {
+        body.cancel();
+        if (cause instanceof CodedError) throw cause;
+        if (flight.spool.deserted)
+          throw new CodedError('E_CANCELLED', 'nobody reads this download');
         const next =
           resumes < RESUMES_MAX && !flight.solo
-            ? await this.resume(ask.url, ask.headers, headers, flight.receivedBytes)
+            ? await this.resume(ask, headers, flight.receivedBytes, flight.totalBytes)
             : undefined;
         if (next === undefined) throw brokenOff(ask.url, flight.receivedBytes, cause);
         body = next;
@@ -199,58 +221,76 @@ export class FromOrigin {
 
   /** The rest of a body, if the origin still has the same one. */
   private async resume(
-    url: string,
-    request: Headers,
+    { url, headers: request }: Ask,
     headers: Headers,
     from: number,
+    totalBytes: number | undefined,
   ): Promise<OriginAnswer | undefined> {
     const validator = rangeValidator(headers);
     if (validator === undefined || from === 0) return undefined;
     this.fetch.counters.add('origin-resumed');
     const range = { range: `bytes=${from}-`, 'if-range': validator };
     const answer = await this.options.origin.fetch('GET', url, { ...request, ...range });
-    if (answer.status === 206 && partOf(answer)?.firstByte === from) return answer;
+    const part = partOf(answer);
+    const { etag = headers['etag'] } = answer.headers;
+    const rest = part?.firstByte === from && part.endByte === part.totalBytes;
+    // An origin that does not heed If-Range must not add the end of another body to this one.
+    const same = etag === headers['etag'] && (totalBytes ?? part?.totalBytes) === part?.totalBytes;
+    if (rest && same) return answer;
     answer.cancel();
     return undefined;
   }
 
-  /**
-   * Continues what came from peers: a copy whose source is gone, or a flight whose node is (§5.4).
-   * Every piece is checked against the hashes that are known of it.
-   */
-  private async continueDownload(download: Download): Promise<void> {
-    const { flight, ask, adopted } = download;
+  /** Continues a peer's copy from the origin, every piece checked against the copy's hashes. */
+  private continueAdopted(
+    download: Download,
+    { signed: { attestation }, hashes }: PeerOffer,
+    signed: SignedAttestation,
+  ): Promise<void> {
+    const { headers, sizeBytes } = attestation;
+    return this.continueBytes(download, { headers, sizeBytes, hashes, describe: () => signed });
+  }
+
+  /** Continues a flight whose node is gone, from now on as its node (§5.4). */
+  private continueFlight(download: Download): Promise<void> {
+    const { flight } = download;
     const [head] = flight.track.heads;
-    const hashes = adopted?.hashes ?? flight.hasher.known;
-    const headers = adopted?.signed.attestation.headers ?? head?.description.headers ?? {};
+    if (head === undefined) throw new Error('invariant broken: a flight without a head goes on');
+    const { headers, sizeBytes, variant } = head.description;
+    const firstPiece = flight.receivedBytes / PIECE_BYTES;
+    this.fetch.signPieces(flight, { ...head.description, firstPiece });
+    const describe = (sha256: string, chain: string) => {
+      return this.describe(download, { variant, headers, sha256, chain });
+    };
+    return this.continueBytes(download, {
+      headers,
+      sizeBytes,
+      hashes: flight.hasher.known,
+      describe,
+    });
+  }
+
+  private async continueBytes(download: Download, known: Continued): Promise<void> {
+    const { flight, ask } = download;
     const from = flight.receivedBytes;
-    const resumed = await this.resume(ask.url, ask.headers, headers, from);
-    const answer = resumed ?? (await this.options.origin.fetch('GET', ask.url, ask.headers));
-    if (resumed === undefined && answer.status !== 200) throw changed(ask.url);
-    if (head !== undefined) {
-      this.fetch.signPieces(flight, { ...head.description, firstPiece: from / PIECE_BYTES });
-    }
+    const resumed = await this.resume(ask, known.headers, from, known.sizeBytes);
+    const answer = resumed ?? (await this.unconditional(ask));
     let piece = resumed === undefined ? 0 : from / PIECE_BYTES;
     try {
+      if (resumed === undefined && answer.status !== 200) throw changed(ask.url);
       for await (const bytes of cutPieces(answer.body)) {
-        const known = piece < hashes.length / HASH_BYTES;
-        if (known && !isPiece(bytes, hashes, piece)) throw changed(ask.url);
+        const checked = piece < known.hashes.length / HASH_BYTES;
+        if (checked && !isPiece(bytes, known.hashes, piece)) throw changed(ask.url);
         piece += 1;
         if (piece * PIECE_BYTES > from) await flight.append(bytes);
       }
+    } catch (cause) {
+      throw cause instanceof CodedError ? cause : brokenOff(ask.url, flight.receivedBytes, cause);
     } finally {
       answer.cancel();
       this.fetch.counters.add('bytes-from-origin', flight.receivedBytes - from);
     }
-    await this.fetch.finish(download, (sha256, chain) => {
-      if (adopted !== undefined) return adopted.signed;
-      return this.describe(download, {
-        variant: head?.description.variant ?? '*',
-        headers,
-        sha256,
-        chain,
-      });
-    });
+    await this.fetch.finish(download, known.describe);
   }
 
   /** Our word for what came from the origin. */
@@ -263,6 +303,15 @@ export class FromOrigin {
     const sizeBytes = flight.receivedBytes;
     return this.fetch.attest({ ...base, sizeBytes, sha256, chain, expiresAt: expires, tls });
   }
+}
+
+/** What is known of bytes that others began to deliver. */
+interface Continued {
+  readonly headers: Headers;
+  readonly sizeBytes: number | undefined;
+  /** Hashes of its first pieces, or of all. */
+  readonly hashes: Buffer;
+  readonly describe: (sha256: string, chain: string) => SignedAttestation;
 }
 
 /** What an attestation is made of, besides what the download knows. */
@@ -281,15 +330,36 @@ function changed(url: string): CodedError {
 
 /** A request for a far part of an unknown resource is passed on as such. */
 function directRange({ ask }: Download): Record<string, string> {
-  if (ask.startByte < RANGE_DIRECT_BYTES) return {};
+  if (!asksDirectly(ask)) return {};
   return { range: `bytes=${ask.startByte}-${ask.endByte === undefined ? '' : ask.endByte - 1}` };
 }
 
+function asksDirectly({ startByte }: Ask): boolean {
+  return startByte >= RANGE_DIRECT_BYTES;
+}
+
+interface Part {
+  readonly firstByte: number;
+  /** The byte after the last one. */
+  readonly endByte: number;
+  readonly totalBytes: number;
+}
+
 /** What part of the resource a 206 carries (RFC 9110 §14.4). */
-function partOf(answer: OriginAnswer): { firstByte: number; totalBytes: number } | undefined {
-  const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.headers['content-range'] ?? '');
+function partOf(answer: OriginAnswer): Part | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(
+    answer.headers['content-range'] ?? '',
+  );
   if (answer.status !== 206 || match === null) return undefined;
-  return { firstByte: Number(match[1]), totalBytes: Number(match[2]) };
+  const [firstByte = 0, lastByte = 0, totalBytes = 0] = match.slice(1).map(Number);
+  if (firstByte > lastByte || lastByte >= totalBytes) return undefined;
+  return { firstByte, endByte: lastByte + 1, totalBytes };
+}
+
+/** Whether a part holds all that was asked for. */
+function covers({ firstByte, endByte, totalBytes }: Part, ask: Ask): boolean {
+  if (!asksDirectly(ask)) return firstByte === 0 && endByte === totalBytes;
+  return firstByte <= ask.startByte && endByte >= Math.min(ask.endByte ?? totalBytes, totalBytes);
 }
 
 function brokenOff(url: string, receivedBytes: number, cause: unknown): CodedError {

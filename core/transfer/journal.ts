@@ -1,7 +1,7 @@
 /**
  * The store's index on disk: an append-only journal of JSON lines, each with its CRC. A kill at
- * any point loses at most the last line; a line that does not check is skipped; when the journal
- * as a whole is unusable the store rebuilds it from the attestations beside the objects.
+ * any point loses at most the last line; a line that does not check is skipped; what is missing the
+ * store rebuilds from the attestations beside the objects.
  */
 import { appendFile, open, readFile, rename } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
@@ -39,38 +39,44 @@ export class Journal {
   private queue: Promise<void> = Promise.resolve();
   /** Lines since the last rewrite; tells when rewriting pays. */
   lines = 0;
+  /** Whether the last line may be incomplete. */
+  private torn = false;
 
   constructor(path: string) {
     this.path = path;
   }
 
-  /** All records that check, in order; `undefined` if there is no journal. */
-  async read(): Promise<{ records: JournalRecord[]; damaged: number } | undefined> {
-    let text: string;
-    try {
-      text = await readFile(this.path, 'utf8');
-    } catch {
-      return undefined;
-    }
+  /** All records that check, in order; none if there is no journal. */
+  async read(): Promise<JournalRecord[]> {
+    const text = await readFile(this.path, 'utf8').catch(() => '');
     const lines = text.split('\n').filter((entry) => entry !== '');
-    const parsed = lines.map(parseLine);
-    const records = parsed.filter((record) => record !== undefined);
+    const records = lines.map(parseLine).filter((record) => record !== undefined);
     this.lines = records.length;
-    return { records, damaged: parsed.length - records.length };
+    return records;
   }
 
   /** Appends a record; resolves when it was handed to the system. Calls are kept in order. */
   append(record: JournalRecord): Promise<void> {
     this.lines += 1;
-    const next = this.queue.then(() => appendFile(this.path, line(record), { mode: 0o600 }));
+    const next = this.queue.then(async () => {
+      // What a full disk left of the line before must not spoil this one.
+      const start = this.torn ? '\n' : '';
+      this.torn = true;
+      await appendFile(this.path, start + line(record), { mode: 0o600 });
+      this.torn = false;
+    });
     this.queue = next.catch(() => undefined);
     return next;
   }
 
-  /** Replaces the journal by these records, atomically and synced. */
-  rewrite(records: readonly JournalRecord[]): Promise<void> {
-    this.lines = records.length;
+  /**
+   * Replaces the journal, atomically and synced.
+   * @param snapshot is called when it is this call's turn, so that it sees all that was appended
+   */
+  rewrite(snapshot: () => Promise<readonly JournalRecord[]>): Promise<void> {
     const next = this.queue.then(async () => {
+      const records = await snapshot();
+      this.lines = records.length;
       const temporary = `${this.path}.new`;
       const file = await open(temporary, 'w', 0o600);
       try {
@@ -80,6 +86,7 @@ export class Journal {
         await file.close();
       }
       await rename(temporary, this.path);
+      this.torn = false;
     });
     this.queue = next.catch(() => undefined);
     return next;

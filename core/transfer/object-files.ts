@@ -16,19 +16,23 @@ import {
   readFile,
   rename,
   rm,
+  stat,
   writeFile,
 } from 'node:fs/promises';
-import { join } from 'node:path';
-import { CodedError } from '@peerage/sdk';
+import { dirname, join, resolve } from 'node:path';
+import { CodedError, errorCode } from '@peerage/sdk';
 import { assert } from '../base/assert.js';
 import { chainHead, HASH_BYTES, isPiece, PIECE_BYTES, pieceCount } from '../trust/pieces.js';
 
 const HEX = /^[0-9a-f]{64}$/;
+const FOLDER = /^[0-9a-f]{2}$/;
 
 /** Bytes on their way into the store. */
 export interface Incoming {
   readonly path: string;
   readonly file: FileHandle;
+  /** What it may hold: more than the whole store may cannot be kept. */
+  readonly limitBytes: number;
 }
 
 export class ObjectFiles {
@@ -38,19 +42,11 @@ export class ObjectFiles {
     this.root = root;
   }
 
-  /** Makes the directories and sweeps what a kill left behind. @throws CodedError `E_STORE_UNUSABLE` */
+  /** Makes the directories and sweeps what a kill left behind. */
   async prepare(): Promise<void> {
-    try {
-      await rm(join(this.root, 'incoming'), { recursive: true, force: true });
-      for (const part of ['objects', 'attestations', 'incoming']) {
-        await mkdir(join(this.root, part), { recursive: true, mode: 0o700 });
-      }
-    } catch (cause) {
-      throw new CodedError('E_STORE_UNUSABLE', `the store ${this.root} cannot be written to`, {
-        expected: 'a directory that the service may write to',
-        action: 'mend its permissions or set core.storeDirectory',
-        cause,
-      });
+    await rm(join(this.root, 'incoming'), { recursive: true, force: true });
+    for (const part of ['objects', 'attestations', 'incoming']) {
+      await makeDirectory(resolve(this.root, part));
     }
   }
 
@@ -59,9 +55,9 @@ export class ObjectFiles {
     return join(this.root, kind, hash.slice(0, 2), hash);
   }
 
-  async create(): Promise<Incoming> {
+  async create(limitBytes: number): Promise<Incoming> {
     const path = join(this.root, 'incoming', randomUUID());
-    return { path, file: await open(path, 'wx+', 0o600) };
+    return { path, file: await open(path, 'wx+', 0o600), limitBytes };
   }
 
   async discard(incoming: Incoming): Promise<void> {
@@ -106,7 +102,7 @@ export class ObjectFiles {
       for (let piece = Math.floor(start / PIECE_BYTES); piece < last; piece += 1) {
         const base = piece * PIECE_BYTES;
         const buffer = Buffer.allocUnsafe(PIECE_BYTES);
-        const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, base);
+        const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, base).catch(corrupt(sha256));
         const bytes = buffer.subarray(0, bytesRead);
         if (!isPiece(bytes, hashes, piece)) throw corruption(sha256);
         yield bytes.subarray(Math.max(0, start - base), Math.min(bytesRead, end - base));
@@ -128,14 +124,23 @@ export class ObjectFiles {
 
   /** The hashes of all files of a kind. */
   async list(kind: 'objects' | 'attestations'): Promise<Set<string>> {
-    const found = new Set<string>();
-    for (const folder of await readdir(join(this.root, kind))) {
-      if (!/^[0-9a-f]{2}$/.test(folder)) continue;
-      for (const name of await readdir(join(this.root, kind, folder))) {
-        if (HEX.test(name)) found.add(name);
-      }
+    const names = await this.names(kind);
+    return new Set(names.filter((name) => HEX.test(name)));
+  }
+
+  /** Removes piece hashes whose object was never put beside them. */
+  async sweepPieces(objects: ReadonlySet<string>): Promise<void> {
+    for (const name of await this.names('objects')) {
+      const [sha256 = '', kind] = name.split('.');
+      if (kind === 'pieces' && HEX.test(sha256) && !objects.has(sha256)) await this.remove(sha256);
     }
-    return found;
+  }
+
+  private async names(kind: 'objects' | 'attestations'): Promise<string[]> {
+    const folders = (await readdir(join(this.root, kind))).filter((name) => FOLDER.test(name));
+    const names: string[] = [];
+    for (const folder of folders) names.push(...(await readdir(join(this.root, kind, folder))));
+    return names;
   }
 
   private async writeWhole(path: string, bytes: Buffer): Promise<void> {
@@ -145,6 +150,17 @@ export class ObjectFiles {
   }
 }
 
+/**
+ * Makes a directory and those above it. Not by Node's own recursive way, which tries again without
+ * end where a file system answers ENOENT to everything.
+ */
+async function makeDirectory(path: string): Promise<void> {
+  const known = await stat(path).catch(() => undefined);
+  if (known?.isDirectory() === true) return;
+  if (dirname(path) !== path) await makeDirectory(dirname(path));
+  await mkdir(path, { mode: 0o700 });
+}
+
 function corruption(sha256: string, cause?: unknown): CodedError {
   return new CodedError('E_OBJECT_CORRUPT', `the stored object ${sha256} is damaged`, {
     action: 'it is dropped and fetched anew',
@@ -152,8 +168,11 @@ function corruption(sha256: string, cause?: unknown): CodedError {
   });
 }
 
+/** What a shortage of the system's says nothing about: the object is not damaged. */
+const SHORTAGES = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EACCES', 'EPERM'];
+
 function corrupt(sha256: string): (cause: unknown) => never {
   return (cause) => {
-    throw corruption(sha256, cause);
+    throw SHORTAGES.includes(errorCode(cause)) ? cause : corruption(sha256, cause);
   };
 }

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { rootCertificates } from 'node:tls';
 import { CodedError } from '@peerage/sdk';
 import { type Got, got, type OptionsInit } from 'got';
 import { HttpProxyAgent } from 'http-proxy-agent';
@@ -50,7 +51,8 @@ export class OriginFetcher {
       proxy === ''
         ? {}
         : { agent: { http: new HttpProxyAgent(proxy), https: new HttpsProxyAgent(proxy) } };
-    const trust = extraCa === '' ? {} : { https: { certificateAuthority: readExtraCa(extraCa) } };
+    const trusted = extraCa === '' ? [] : [...rootCertificates, readExtraCa(extraCa)];
+    const trust = extraCa === '' ? {} : { https: { certificateAuthority: trusted } };
     this.client = got.extend({
       decompress: false,
       throwHttpErrors: false,
@@ -85,20 +87,21 @@ export class OriginFetcher {
     };
   }
 
-  /** The connection goes to the address that was judged; an office proxy resolves for itself. */
+  /** The connection goes to the addresses that were judged; an office proxy resolves for itself. */
   private async pinnedLookup(host: string): Promise<Pick<OptionsInit, 'dnsLookup'>> {
     const literal = host.replace(/^\[(.*)\]$/, '$1');
     if (this.options.upstreamProxy !== '' && isIP(literal) === 0) return {};
-    const [address = ''] = await this.options.guard.resolve(host);
-    const family = isIP(address) === 6 ? 6 : 4;
+    const judged = await this.options.guard.resolve(host);
+    const answers = judged.map((address) => ({ address, family: isIP(address) === 6 ? 6 : 4 }));
+    const [first = { address: '', family: 4 }] = answers;
     const pinned = (_host: string, options: unknown, callback: unknown) => {
       const answer = (typeof options === 'function' ? options : callback) as (
         ...args: unknown[]
       ) => void;
       const all =
         typeof options === 'object' && options !== null && 'all' in options && options.all === true;
-      if (all) answer(null, [{ address, family }]);
-      else answer(null, address, family);
+      if (all) answer(null, answers);
+      else answer(null, first.address, first.family);
     };
     return this.options.upstreamProxy === '' ? { dnsLookup: pinned } : {};
   }

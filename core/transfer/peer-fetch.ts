@@ -29,9 +29,21 @@ import {
 import { checkNodeCertificate } from '../trust/policy.js';
 import type { Keyring } from '../wire/open.js';
 
-/** Time until a peer's head must be there, and between two reads of its body. */
-const HEAD_MS = 3000;
-const STALL_MS = 5000;
+/** How long a peer may take; a slow one must not be worse than the next source. */
+export interface PeerTimes {
+  /** Until the head of an answer is there. */
+  readonly headMs: number;
+  /** Between two reads of a body. */
+  readonly stallMs: number;
+  /** For an attestation or a list of piece hashes, as a whole. */
+  readonly wholeMs: number;
+  /** For one piece: 17 kB/s at least. */
+  readonly pieceMs: number;
+}
+
+const TIMES: PeerTimes = { headMs: 3000, stallMs: 5000, wholeMs: 10_000, pieceMs: 15_000 };
+/** Largest list of piece hashes: of an object of 256 GiB. */
+const LIST_BYTES_MAX = 32 * 1024 * 1024;
 /** Connections kept per peer, and peers whose connections are kept. */
 const SOCKETS_PER_PEER = 8;
 const PEERS_MAX = 256;
@@ -41,9 +53,6 @@ const RELAY_TRIES_MAX = 64;
 /** Relays that a busy peer may name, and the size of its list. */
 const RELAYS_NAMED_MAX = 16;
 const RELAY_LIST_BYTES_MAX = 8192;
-
-/** Largest object that is taken from a peer: its piece list is then 8 MiB at most. */
-const OBJECT_BYTES_MAX = 64 * 1024 ** 3;
 
 /** What a peer offers, verified: its bytes can be asked for from any piece on. */
 export interface PeerOffer {
@@ -67,6 +76,7 @@ export class PeerFetcher {
   private readonly identity: Identity;
   private readonly keyring: Keyring;
   private readonly locate: (kid: string) => PeerEndpoint | undefined;
+  private readonly times: PeerTimes;
   private readonly agents = new BoundedMap<string, Agent>(PEERS_MAX);
 
   /** @param locate where a live peer is; relays are named by kid alone */
@@ -74,18 +84,21 @@ export class PeerFetcher {
     identity: Identity,
     keyring: Keyring,
     locate: (kid: string) => PeerEndpoint | undefined,
+    times: PeerTimes = TIMES,
   ) {
     this.identity = identity;
     this.keyring = keyring;
     this.locate = locate;
+    this.times = times;
   }
 
   /** Gets and verifies what the peer says of its copy. @throws PeerFault */
   async offer(source: PeerSource): Promise<PeerOffer> {
     const { copy } = source;
-    if (copy.sizeBytes > OBJECT_BYTES_MAX)
-      throw new PeerFault('lied', 'the offered object is too large');
     const small = copy.sizeBytes <= PIECE_BYTES;
+    if (listBytes(copy.sizeBytes) > LIST_BYTES_MAX) {
+      throw new PeerFault('lied', `an object of ${copy.sizeBytes} bytes is too large to be true`);
+    }
     const [frame, list] = await Promise.all([
       this.getWhole(source, copy.attestation, ATTESTATION_BYTES_MAX),
       small
@@ -118,14 +131,21 @@ export class PeerFetcher {
       response.destroy();
       throw new PeerFault('failed', `the peer answered ${response.statusCode}`);
     }
-    let at = piece;
-    for await (const bytes of cutPieces(bounded(response, sizeBytes - start))) {
-      if (!isPiece(bytes, hashes, at)) {
-        response.destroy();
-        throw new PeerFault('lied', `piece ${at} does not match its hash`);
+    const { pieceMs } = this.times;
+    const arriving = cutPieces(bounded(response, sizeBytes - start));
+    try {
+      for (let at = piece; ; at += 1) {
+        const next = await within(pieceMs, response, `a piece took over ${pieceMs} ms`, () =>
+          arriving.next(),
+        );
+        if (next.done === true) return;
+        if (!isPiece(next.value, hashes, at)) {
+          throw new PeerFault('lied', `piece ${at} does not match its hash`);
+        }
+        yield next.value;
       }
-      at += 1;
-      yield bytes;
+    } finally {
+      response.destroy();
     }
   }
 
@@ -170,7 +190,10 @@ export class PeerFetcher {
       response.destroy();
       throw new PeerFault('failed', `the peer answered ${response.statusCode} for ${path}`);
     }
-    return collect(response, limitBytes, path);
+    const { wholeMs } = this.times;
+    return within(wholeMs, response, `${path} took over ${wholeMs} ms`, () => {
+      return collect(response, limitBytes, path);
+    });
   }
 
   private send(
@@ -179,7 +202,8 @@ export class PeerFetcher {
     headers: Record<string, string>,
   ): Promise<IncomingMessage> {
     const { address: host, port } = source;
-    return new Promise((resolve, reject) => {
+    const { headMs, stallMs } = this.times;
+    return new Promise<IncomingMessage>((resolve, reject) => {
       const outgoing = request({
         host,
         port,
@@ -189,12 +213,12 @@ export class PeerFetcher {
         servername: '',
       });
       const timer = setTimeout(() => {
-        outgoing.destroy(new PeerFault('failed', `no answer within ${HEAD_MS} ms`));
-      }, HEAD_MS);
+        outgoing.destroy(new PeerFault('failed', `no answer within ${headMs} ms`));
+      }, headMs);
       outgoing.once('response', (response) => {
         clearTimeout(timer);
-        response.setTimeout(STALL_MS, () => {
-          response.destroy(new PeerFault('failed', `no bytes for ${STALL_MS} ms`));
+        response.setTimeout(stallMs, () => {
+          response.destroy(new PeerFault('failed', `no bytes for ${stallMs} ms`));
         });
         resolve(response);
       });
@@ -203,6 +227,9 @@ export class PeerFetcher {
         reject(asFault(error));
       });
       outgoing.end();
+    }).catch((error: unknown) => {
+      // Also what cannot even be asked for: a path or an address of the peer's making.
+      throw asFault(error);
     });
   }
 
@@ -287,6 +314,21 @@ export async function collect(
 
 function listBytes(sizeBytes: number): number {
   return pieceCount(sizeBytes) * HASH_BYTES;
+}
+
+/** Waits for a part of an answer, at most so long; the answer is given up then. */
+async function within<T>(
+  limitMs: number,
+  response: IncomingMessage,
+  why: string,
+  wait: () => Promise<T>,
+): Promise<T> {
+  const timer = setTimeout(() => response.destroy(new PeerFault('failed', why)), limitMs);
+  try {
+    return await wait();
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function asFault(error: unknown): PeerFault {

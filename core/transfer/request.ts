@@ -26,11 +26,12 @@ import type {
 } from '../ports/ports.js';
 import type { Copies, CopyQuery } from '../protocol/context.js';
 import type { Copy } from '../protocol/message.js';
+import { cutPieces, isPiece, PIECE_BYTES } from '../trust/pieces.js';
 import { type Ask, normalise } from './ask.js';
 import type { Entry } from './catalogue.js';
 import { type Fetch, RANGE_DIRECT_BYTES } from './fetch.js';
 import { Flight, type FlightHead } from './flight.js';
-import { isFresh } from './freshness.js';
+import { deliveredHeaders, isFresh } from './freshness.js';
 import type { AddressGuard } from './guard.js';
 import type { Relays } from './serve.js';
 import type { ObjectStore } from './store.js';
@@ -46,6 +47,17 @@ export interface RequestOptions {
   readonly logger: Logger;
   /** Where followers on other nodes find a download of ours. */
   readonly flightPath: (href: string, variant: string) => string;
+}
+
+/** A delivery from the store that has begun. */
+interface LocalReading {
+  readonly entry: Entry;
+  readonly ask: Ask;
+  readonly start: number;
+  readonly end: number;
+  readonly hashes: Buffer;
+  readonly first: IteratorResult<Buffer>;
+  readonly rest: AsyncGenerator<Buffer>;
 }
 
 export class RequestPath implements ContentTransfer {
@@ -89,17 +101,39 @@ export class RequestPath implements ContentTransfer {
 
   async open(service: string, request: ResourceRequest): Promise<ResourceResponse> {
     const ask = normalise(service, request);
-    if (request.signal?.aborted === true)
-      throw new CodedError('E_CANCELLED', 'the request was cancelled');
-    const local = this.findLocal(ask);
+    const { signal } = request;
+    if (signal?.aborted === true) throw cancelled();
+    const answer = this.answer(ask);
+    if (signal === undefined) return answer;
+    return new Promise((resolve, reject) => {
+      const cancel = () => {
+        reject(cancelled());
+        answer.then(({ body }) => body[Symbol.asyncIterator]().return?.(), noted);
+      };
+      signal.addEventListener('abort', cancel, { once: true });
+      const over = () => signal.removeEventListener('abort', cancel);
+      answer.then(resolve, reject).finally(over);
+    });
+  }
+
+  /** @param alone our own copy turned out to be unreadable: neither it nor its followers will do */
+  private async answer(ask: Ask, alone = false): Promise<ResourceResponse> {
+    let local = alone ? undefined : this.findLocal(ask);
     if (local !== undefined && this.fresh(local, ask)) {
       const hit = await this.serveLocal(local, ask, 'hit');
       if (hit !== undefined) return hit;
+      local = undefined;
     }
     if (ask.method === 'HEAD') return this.options.fetch.head(ask);
-    const joined = joinable(ask) ? this.flights.get(ask.key) : undefined;
-    const flight = joined ?? this.takeOff(ask, local);
-    return this.follow(flight, ask, joined !== undefined);
+    const open = joinable(ask) && !alone;
+    const joined = open ? this.flights.get(ask.key) : undefined;
+    if (joined !== undefined) {
+      const head = await joined.head;
+      if (joined.mayJoin(ask.startByte)) return this.follow(joined, head, ask, 'collapsed');
+    }
+    const flight = this.takeOff(ask, local, open && joined === undefined);
+    const head = await flight.head;
+    return this.follow(flight, head, ask, head.source);
   }
 
   async route(host: string, port: number): Promise<{ addresses: string[]; port: number }> {
@@ -163,84 +197,76 @@ export class RequestPath implements ContentTransfer {
     return isFresh(entry.attestation, ask.headers, immutable, this.options.clock.wallMs());
   }
 
-  /** Delivers from the store; `undefined` if the object turns out to be damaged at once. */
+  /** Delivers from the store; `undefined` if the object turns out to be unreadable at once. */
   private async serveLocal(
     entry: Entry,
     ask: Ask,
     source: ResourceSource,
   ): Promise<ResourceResponse | undefined> {
-    const { store } = this.options;
+    const { store, logger } = this.options;
     const { sizeBytes } = entry.attestation;
-    const end = Math.min(ask.endByte ?? sizeBytes, sizeBytes);
-    const bytes = store.read(entry, Math.min(ask.startByte, end), end);
-    let first: IteratorResult<Buffer>;
+    const end = ask.method === 'HEAD' ? 0 : Math.min(ask.endByte ?? sizeBytes, sizeBytes);
+    const start = Math.min(ask.startByte, end);
+    let reading: LocalReading;
+    let bytes: AsyncGenerator<Buffer>;
     try {
-      first = await bytes.next();
+      const hashes = await store.hashes(entry);
+      bytes = store.read(entry, start, end, hashes);
+      reading = { entry, ask, start, end, hashes, first: await bytes.next(), rest: bytes };
     } catch (error) {
-      if (errorCode(error) === 'E_OBJECT_CORRUPT') return undefined;
-      throw error;
+      if (errorCode(error) !== 'E_OBJECT_CORRUPT')
+        logger.log('warn', 'store-unreadable', { error });
+      return undefined;
     }
     store.touch(entry);
     this.counters.add(`requests-${source}`);
-    this.counters.add('bytes-from-store', end - ask.startByte);
-    const body = this.mend(entry, ask, end, first, bytes);
-    return this.respondFrom(entry, source, body);
+    this.counters.add('bytes-from-store', end - start);
+    return this.respondFrom(entry, source, closing(this.mend(reading), bytes));
   }
 
-  /**
-   * The rest of a local delivery; where a later piece is damaged, it continues from elsewhere. An
-   * iterator of its own rather than a generator: closing it must close the file also before its
-   * first step.
-   */
-  private mend(
-    entry: Entry,
-    ask: Ask,
-    end: number,
-    first: IteratorResult<Buffer>,
-    rest: AsyncGenerator<Buffer>,
-  ): AsyncIterableIterator<Uint8Array> {
-    let at = ask.startByte;
-    let ahead: IteratorResult<Uint8Array> | undefined = first;
-    let source: AsyncIterator<Uint8Array> = rest;
-    const step = async (): Promise<IteratorResult<Uint8Array>> => {
-      const result = ahead ?? (await source.next());
-      ahead = undefined;
-      if (result.done !== true) at += result.value.length;
-      return result;
-    };
-    const iterator: AsyncIterableIterator<Uint8Array> = {
-      next: () =>
-        step().catch(async (error: unknown) => {
-          if (errorCode(error) !== 'E_OBJECT_CORRUPT' || source !== rest) throw error;
-          source = await this.continueElsewhere(entry, ask, at, end, error);
-          return step();
-        }),
-      return: async () => {
-        await source.return?.(undefined);
-        return { done: true, value: undefined };
-      },
-      [Symbol.asyncIterator]: () => iterator,
-    };
-    return iterator;
+  /** The rest of a local delivery; where a later piece is damaged, it continues from elsewhere. */
+  private async *mend(reading: LocalReading): AsyncGenerator<Uint8Array> {
+    const { first, rest } = reading;
+    let at = reading.start;
+    try {
+      if (first.done === true) return;
+      at += first.value.length;
+      yield first.value;
+      for await (const chunk of rest) {
+        at += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      if (errorCode(error) !== 'E_OBJECT_CORRUPT') throw error;
+      yield* this.replace(reading, at, error);
+    } finally {
+      await rest.return(undefined);
+    }
   }
 
-  private async continueElsewhere(
-    { attestation }: Entry,
-    ask: Ask,
+  /** The bytes from `at` on, fetched anew and checked against the piece hashes of the lost copy. */
+  private async *replace(
+    { entry, ask, end, hashes }: LocalReading,
     at: number,
-    end: number,
-    error: unknown,
-  ): Promise<AsyncIterator<Uint8Array>> {
-    const digest = { algorithm: 'sha256', hex: attestation.sha256 } as const;
+    lost: unknown,
+  ): AsyncGenerator<Uint8Array> {
+    const { sizeBytes, sha256: hex } = entry.attestation;
+    let piece = Math.floor(at / PIECE_BYTES);
+    const wanted = Math.min(Math.ceil(end / PIECE_BYTES) * PIECE_BYTES, sizeBytes);
     const again = await this.open(ask.service, {
       url: ask.url,
       headers: ask.headers,
-      policy: { ...ask.policy, digest },
-      startByte: at,
-      lengthBytes: end - at,
+      policy: { ...ask.policy, digest: { algorithm: 'sha256', hex } },
+      startByte: piece * PIECE_BYTES,
+      lengthBytes: wanted - piece * PIECE_BYTES,
     });
-    if (again.sizeBytes !== attestation.sizeBytes) throw error;
-    return again.body[Symbol.asyncIterator]();
+    for await (const bytes of cutPieces(again.body as AsyncIterable<Buffer>)) {
+      if (!isPiece(bytes, hashes, piece)) throw lost;
+      const base = piece * PIECE_BYTES;
+      piece += 1;
+      yield bytes.subarray(Math.max(0, at - base), Math.min(bytes.length, end - base));
+    }
+    if (Math.min(piece * PIECE_BYTES, sizeBytes) < wanted) throw lost;
   }
 
   private respondFrom(
@@ -248,14 +274,13 @@ export class RequestPath implements ContentTransfer {
     source: ResourceSource,
     body: AsyncIterable<Uint8Array>,
   ): ResourceResponse {
-    const { status, headers, sizeBytes, sha256, fetchedAt } = entry.attestation;
-    const here = Math.floor((this.options.clock.wallMs() - fetchedAt) / 1000);
-    const ageSeconds = Math.max(0, here) + Math.max(0, Number(headers['age'] ?? 0) || 0);
-    const aged = { ...headers, age: String(ageSeconds) };
-    return { status, headers: Object.entries(aged), source, sizeBytes, sha256, body };
+    const { status, sizeBytes, sha256 } = entry.attestation;
+    const headers = deliveredHeaders(entry.attestation, this.options.clock.wallMs());
+    return { status, headers: Object.entries(headers), source, sizeBytes, sha256, body };
   }
 
-  private takeOff(ask: Ask, local: Entry | undefined): Flight {
+  /** @param open whether others may join it */
+  private takeOff(ask: Ask, local: Entry | undefined, open: boolean): Flight {
     if (this.flights.size >= FLIGHTS_MAX) {
       throw new CodedError('E_BUSY', `${FLIGHTS_MAX} downloads are in progress`, {
         action: 'ask again later',
@@ -265,11 +290,10 @@ export class RequestPath implements ContentTransfer {
     const startedAt = this.options.clock.nowMs();
     const path = this.options.flightPath(url, variant);
     const { digest } = policy;
-    const shared = joinable(ask);
-    const about = { service, url, variant, key, digest, startedAt, path, joinable: shared };
+    const about = { service, url, variant, key, digest, startedAt, path, joinable: open };
     const flight = new Flight(about);
     this.soloFlights += 1;
-    const name = shared ? key : `${key} solo ${this.soloFlights}`;
+    const name = open ? key : `${key} solo ${this.soloFlights}`;
     this.flights.set(name, flight);
     void this.options.fetch.run(flight, ask, local).finally(() => {
       this.flights.delete(name);
@@ -278,17 +302,17 @@ export class RequestPath implements ContentTransfer {
     return flight;
   }
 
-  private async follow(flight: Flight, ask: Ask, joined: boolean): Promise<ResourceResponse> {
-    const head: FlightHead = await flight.head;
-    const source = joined ? 'collapsed' : head.source;
-    this.counters.add(`requests-${source}`);
+  private async follow(
+    flight: Flight,
+    head: FlightHead,
+    ask: Ask,
+    source: ResourceSource,
+  ): Promise<ResourceResponse> {
     if (head.entry !== undefined) {
-      const local = await this.serveLocal(head.entry, ask, source);
-      if (local !== undefined) return local;
-      throw new CodedError('E_OBJECT_CORRUPT', 'the stored copy was damaged', {
-        action: 'ask again',
-      });
+      // A copy that was found good by its headers may still be damaged: it is dropped then.
+      return (await this.serveLocal(head.entry, ask, source)) ?? this.answer(ask, true);
     }
+    this.counters.add(`requests-${source}`);
     const body = flight.spool.read(ask.startByte, ask.endByte);
     const { status, headers, sizeBytes, sha256 } = head;
     return { status, headers: Object.entries(headers), source, sizeBytes, sha256, body };
@@ -317,6 +341,30 @@ export class RequestPath implements ContentTransfer {
     return Math.round((flight.receivedBytes * 1000) / elapsedMs);
   }
 }
+
+/** A body that closes its source also when nobody began to read it. */
+function closing(
+  body: AsyncGenerator<Uint8Array>,
+  source: AsyncGenerator<Buffer>,
+): AsyncIterableIterator<Uint8Array> {
+  const iterator: AsyncIterableIterator<Uint8Array> = {
+    next: () => body.next(),
+    return: async () => {
+      await body.return(undefined);
+      await source.return(undefined);
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
+}
+
+function cancelled(): CodedError {
+  return new CodedError('E_CANCELLED', 'the request was cancelled');
+}
+
+/** Nobody waits for this any more, and whoever caused it has said so. */
+function noted(): void {}
 
 /** Whether others may share the download that this request starts, or it theirs. */
 function joinable(ask: Ask): boolean {

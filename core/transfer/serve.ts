@@ -67,12 +67,14 @@ export interface ObjectServerOptions {
   readonly keyring: Keyring;
   readonly store: ObjectStore;
   readonly logger: Logger;
+  /** Uploads at once. */
+  readonly uploadsMax?: number;
 }
 
 export class ObjectServer {
   readonly counters = new Counters();
   private readonly options: ObjectServerOptions;
-  private readonly servers: Server[] = [];
+  private readonly servers = new Map<string, Server>();
   private uploads = 0;
   /** Who is being sent what: by object or flight, the kid and where it relays it. */
   private readonly takers = new Map<string, Map<string, string>>();
@@ -81,8 +83,10 @@ export class ObjectServer {
     this.options = options;
   }
 
-  /** Listens on one more address. @throws CodedError `E_PORT_TAKEN` */
+  /** Listens on one more address; again is harmless (a cable that comes back). @throws CodedError `E_PORT_TAKEN` */
   async listen(address: string, port: number): Promise<void> {
+    const place = `${address}:${port}`;
+    if (this.servers.has(place)) return;
     const { key, certificate, ca } = this.options.identity;
     const server = createServer(
       {
@@ -105,11 +109,13 @@ export class ObjectServer {
       server.once('error', (cause) => reject(portTaken(address, port, cause)));
       server.listen(port, address, resolve);
     });
-    this.servers.push(server);
+    this.servers.set(place, server);
   }
 
   async close(): Promise<void> {
-    for (const server of this.servers.splice(0)) {
+    const servers = [...this.servers.values()];
+    this.servers.clear();
+    for (const server of servers) {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     }
@@ -238,7 +244,7 @@ export class ObjectServer {
   ): Promise<void> {
     const takers = this.takers.get(subject) ?? new Map<string, string>();
     const others = [...takers].filter(([kid]) => kid !== member);
-    if (others.length >= limit || this.uploads >= UPLOADS_MAX) {
+    if (others.length >= limit || this.uploads >= (this.options.uploadsMax ?? UPLOADS_MAX)) {
       this.counters.add('handed-on');
       response.statusCode = 503;
       response.removeHeader('content-length');

@@ -6,7 +6,8 @@
  * bounded memory and the writer waits for the slowest reader.
  *
  * Invariants: a reader gets every byte from its start in order, or throws; it ends cleanly only
- * after `end()`; the file is closed once, after the writer and the last reader are done.
+ * after `end()`; the file is closed once, after the writer and the last reader are done; the file
+ * never grows beyond its limit; a writer never waits for readers that are not there.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { CodedError } from '@peerage/sdk';
@@ -33,13 +34,23 @@ export class Spool {
   private dropped = 0;
   /** Whether the writer still needs the file. */
   private held = true;
-  /** Called when the last reader of a spool without a file has left. */
+  private left = false;
+  private readonly limitBytes: number;
+  /** Called when the last reader has left and nothing is kept: the source can be given up. */
   onDeserted: (() => void) | undefined;
 
-  /** @param firstByte where the bytes begin, if this is only the later part of a resource */
-  constructor(file: FileHandle | undefined, firstByte = 0) {
+  /**
+   * @param firstByte where the bytes begin, if this is only the later part of a resource
+   * @param limitBytes what the file may hold; a body without a length could be endless
+   */
+  constructor(
+    file: FileHandle | undefined,
+    firstByte = 0,
+    limitBytes: number = Number.POSITIVE_INFINITY,
+  ) {
     this.file = file;
     this.fileBytes = firstByte;
+    this.limitBytes = limitBytes;
   }
 
   get writtenBytes(): number {
@@ -50,12 +61,19 @@ export class Spool {
     return this.file !== undefined && this.memoryBytes === 0;
   }
 
+  /** Whether its readers have left and nothing is kept: whoever comes now comes too late. */
+  get deserted(): boolean {
+    return this.left && this.followers.size === 0 && !this.stored && this.state !== 'ended';
+  }
+
   /**
    * Adds bytes; resolves when there is room for more.
-   * @returns false if the file could not be written: from now on bytes only pass through
+   * @returns false if the file cannot take them: from now on bytes only pass through
+   * @throws CodedError `E_CANCELLED` if nobody reads what only passes through
    */
   async append(chunk: Buffer): Promise<boolean> {
-    if (this.file !== undefined && this.memoryBytes === 0) {
+    const fits = this.fileBytes + chunk.length <= this.limitBytes;
+    if (this.file !== undefined && this.memoryBytes === 0 && fits) {
       try {
         await writeAll(this.file, chunk, this.fileBytes);
         this.fileBytes += chunk.length;
@@ -68,7 +86,11 @@ export class Spool {
     this.memory.push(chunk);
     this.memoryBytes += chunk.length;
     this.wake();
-    while (this.heldBytes() > MEMORY_BYTES_MAX && this.state === 'open') await this.change();
+    while (this.heldBytes() > MEMORY_BYTES_MAX && this.state === 'open') {
+      if (this.followers.size === 0)
+        throw new CodedError('E_CANCELLED', 'nobody reads this download');
+      await this.change();
+    }
     return false;
   }
 
@@ -92,7 +114,7 @@ export class Spool {
    * from now on, also before its first `next()`; it must be read to its end or closed.
    */
   read(start: number, end: number | undefined): AsyncIterableIterator<Buffer> {
-    if (start < this.firstHeldByte()) {
+    if (!this.holds(start)) {
       throw new CodedError('E_BYTES_GONE', 'the beginning of this download was not kept', {
         action: 'ask again',
       });
@@ -125,10 +147,16 @@ export class Spool {
     return iterator;
   }
 
+  /** Whether a reader may begin at this byte. */
+  holds(start: number): boolean {
+    return start >= this.firstHeldByte();
+  }
+
   private leave(follower: Follower): void {
     if (!this.followers.delete(follower)) return;
+    this.left = true;
     this.wake();
-    if (this.followers.size === 0 && this.state === 'open' && !this.stored) this.onDeserted?.();
+    if (this.state === 'open' && this.deserted) this.onDeserted?.();
     void this.closeIfDone();
   }
 
@@ -158,7 +186,8 @@ export class Spool {
   /** The first byte still in memory; chunks that every reader passed are dropped here. */
   private firstHeldByte(): number {
     this.forgetPassed();
-    return this.file !== undefined ? 0 : this.fileBytes + this.dropped;
+    const whole = this.file !== undefined && this.dropped === 0;
+    return whole ? 0 : this.fileBytes + this.dropped;
   }
 
   private forgetPassed(): void {

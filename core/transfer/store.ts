@@ -1,23 +1,23 @@
 /**
  * The object store: content by digest with an index that survives a kill at any point. Objects and
  * attestations are files (`object-files`), the index is in memory (`catalogue`) with a journal on
- * disk (`journal`); if the journal is unusable the index is rebuilt from the attestations.
+ * disk (`journal`); what the journal lost is rebuilt from the attestations.
  *
  * Order of a commit: object synced and renamed, attestation renamed, journal line. A kill in
  * between leaves files that nothing refers to, never an entry without its file; the former are
- * taken in or swept at the next start.
+ * taken in or swept at the next start. What the journal says was dropped is never taken in.
  */
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import { CodedError, errorCode } from '@peerage/sdk';
 import type { Logger } from '../ports/log.js';
-import {
-  type Attestation,
-  readStoredAttestation,
-  type SignedAttestation,
-} from '../trust/attestation.js';
+import { readStoredAttestation, type SignedAttestation } from '../trust/attestation.js';
+import { commonName } from '../trust/policy.js';
+import { parseElement } from '../wire/xml.js';
 import { Catalogue, type Entry } from './catalogue.js';
-import { Journal } from './journal.js';
+import { Journal, type JournalRecord } from './journal.js';
 import { type Incoming, ObjectFiles } from './object-files.js';
+import { Turns } from './turns.js';
 
 export interface StoreOptions {
   readonly directory: string;
@@ -39,6 +39,8 @@ export class ObjectStore {
   private readonly files: ObjectFiles;
   private readonly journal: Journal;
   private readonly catalogue = new Catalogue();
+  /** By digest: bytes are never removed while the same bytes are being taken in. */
+  private readonly turns = new Turns();
   private readonly logger: Logger;
   private compacting: Promise<void> | undefined;
 
@@ -52,8 +54,17 @@ export class ObjectStore {
   /** Opens or makes a store. @throws CodedError `E_STORE_UNUSABLE` */
   static async open(options: StoreOptions): Promise<ObjectStore> {
     const store = new ObjectStore(options);
-    await store.files.prepare();
-    await store.load();
+    try {
+      await store.files.prepare();
+      await store.load();
+    } catch (cause) {
+      const { directory } = options;
+      throw new CodedError('E_STORE_UNUSABLE', `the store ${directory} cannot be used`, {
+        expected: 'a directory that the service may read and write',
+        action: 'mend its permissions or set core.storeDirectory',
+        cause,
+      });
+    }
     return store;
   }
 
@@ -88,7 +99,7 @@ export class ObjectStore {
 
   /** A file for bytes to come. */
   create(): Promise<Incoming> {
-    return this.files.create();
+    return this.files.create(this.quotaBytes);
   }
 
   discard(incoming: Incoming): Promise<void> {
@@ -103,14 +114,25 @@ export class ObjectStore {
     rules: EntryRules,
   ): Promise<Entry> {
     const { sha256 } = signed.attestation;
-    if (this.catalogue.hasObject(sha256)) await this.files.discard(incoming);
-    else await this.files.keep(incoming, sha256, hashes);
-    return this.addEntry(signed, rules);
+    return this.settle(
+      await this.turns.take(sha256, async () => {
+        if (this.catalogue.hasObject(sha256)) await this.files.discard(incoming);
+        else await this.files.keep(incoming, sha256, hashes);
+        return this.putEntry(signed, rules);
+      }),
+    );
   }
 
-  /** A newer attestation for bytes that are already here (a revalidation, another URL). */
-  addEntry(signed: SignedAttestation, rules: EntryRules): Promise<Entry> {
-    return this.putEntry(signed, rules);
+  /**
+   * A newer attestation for bytes that are already here (a revalidation).
+   * @returns `undefined` if the bytes are gone by now
+   */
+  async addEntry(signed: SignedAttestation, rules: EntryRules): Promise<Entry | undefined> {
+    const { sha256 } = signed.attestation;
+    const put = await this.turns.take(sha256, async () => {
+      return this.catalogue.hasObject(sha256) ? this.putEntry(signed, rules) : undefined;
+    });
+    return put === undefined ? undefined : this.settle(put);
   }
 
   /** The exact signed bytes of an entry's attestation. */
@@ -118,31 +140,35 @@ export class ObjectStore {
     return this.files.readAttestation(entry.id);
   }
 
-  hashes(entry: Entry): Promise<Buffer> {
+  /** Its piece hashes, verified. A damaged object is dropped. @throws CodedError `E_OBJECT_CORRUPT` */
+  async hashes(entry: Entry): Promise<Buffer> {
     const { sha256, chain } = entry.attestation;
-    return this.files.readHashes(sha256, chain);
+    try {
+      return await this.files.readHashes(sha256, chain);
+    } catch (error) {
+      throw await this.judged(error, sha256);
+    }
   }
 
   /**
    * Bytes `start` to `end` (exclusive), verified. A damaged object is dropped at once.
+   * @param hashes its piece hashes, where the caller has them already
    * @throws CodedError `E_OBJECT_CORRUPT`
    */
-  async *read(entry: Entry, start: number, end: number): AsyncGenerator<Buffer> {
+  async *read(entry: Entry, start: number, end: number, hashes?: Buffer): AsyncGenerator<Buffer> {
+    const { sha256 } = entry.attestation;
+    const known = hashes ?? (await this.hashes(entry));
     try {
-      const hashes = await this.hashes(entry);
-      yield* this.files.read(entry.attestation.sha256, hashes, start, end);
+      yield* this.files.read(sha256, known, start, end);
     } catch (error) {
-      await this.dropObject(entry.attestation.sha256);
-      throw error;
+      throw await this.judged(error, sha256);
     }
   }
 
   async pin(url: string, pinned: boolean): Promise<number> {
     const entries = this.catalogue.all(url);
-    for (const entry of entries) {
-      this.catalogue.replace({ ...entry, pinned });
-      await this.journal.append({ op: 'pin', attestation: entry.id, pinned });
-    }
+    for (const entry of entries) this.catalogue.replace({ ...entry, pinned });
+    for (const { id } of entries) await this.note({ op: 'pin', attestation: id, pinned });
     return entries.length;
   }
 
@@ -153,50 +179,62 @@ export class ObjectStore {
   }
 
   async drop(entry: Entry): Promise<void> {
+    const { sha256 } = entry.attestation;
     const { orphaned } = this.catalogue.remove(entry);
-    await this.journal.append({ op: 'drop', attestation: entry.id });
+    await this.note({ op: 'drop', attestation: entry.id });
     await this.files.removeAttestation(entry.id);
-    if (orphaned) await this.files.remove(entry.attestation.sha256);
+    if (orphaned) {
+      await this.turns.take(sha256, async () => {
+        if (!this.catalogue.hasObject(sha256)) await this.files.remove(sha256);
+      });
+    }
     await this.compactIfWorthwhile();
   }
 
   async close(): Promise<void> {
     await this.compacting;
-    await this.journal.rewrite(await this.snapshot()).catch((error: unknown) => {
-      this.logger.log('warn', 'store-index-not-written', { error });
-    });
+    await this.compact();
   }
 
-  private async dropObject(sha256: string): Promise<void> {
+  /** Drops the object if the error says that it is damaged; returns the error. */
+  private async judged(error: unknown, sha256: string): Promise<unknown> {
+    if (errorCode(error) !== 'E_OBJECT_CORRUPT') return error;
     this.logger.log('error', 'object-corrupt', { code: 'E_OBJECT_CORRUPT', sha256 });
     for (;;) {
       const entry = this.catalogue.findObject(sha256);
-      if (entry === undefined) return;
+      if (entry === undefined) return error;
       await this.drop(entry);
     }
   }
 
-  private async putEntry(signed: SignedAttestation, rules: EntryRules): Promise<Entry> {
-    const { bytes, attestation, signer } = signed;
-    const id = createHash('sha256').update(bytes).digest('hex');
-    await this.files.keepAttestation(id, bytes);
-    const entry: Entry = { id, attestation, signer, ...rules, pinned: this.wasPinned(attestation) };
-    const frame = bytes.toString('utf8');
-    await this.journal.append({
-      op: 'put',
-      attestation: id,
-      frame,
-      signer,
-      ...rules,
-      pinned: entry.pinned,
-    });
-    for (const replaced of this.catalogue.add(entry)) await this.drop(replaced);
-    await this.evict();
-    return entry;
+  /**
+   * Writes a change down. Where that fails (the disk is full) the change still holds: the files
+   * are what counts at the next start.
+   */
+  private async note(record: JournalRecord): Promise<void> {
+    await this.journal.append(record).catch((error: unknown) => this.notWritten(error));
   }
 
-  private wasPinned({ url, variant }: Attestation): boolean {
-    return this.catalogue.find(url, variant)?.pinned ?? false;
+  private notWritten(error: unknown): void {
+    this.logger.log('warn', 'store-index-not-written', { error });
+  }
+
+  private async putEntry({ bytes, attestation, signer }: SignedAttestation, rules: EntryRules) {
+    const id = createHash('sha256').update(bytes).digest('hex');
+    await this.files.keepAttestation(id, bytes);
+    const { pinned = false } = this.catalogue.find(attestation.url, attestation.variant) ?? {};
+    const entry: Entry = { id, attestation, signer, ...rules, pinned };
+    const replaced = this.catalogue.add(entry);
+    const frame = bytes.toString('utf8');
+    await this.note({ op: 'put', attestation: id, frame, signer, ...rules, pinned });
+    return { entry, replaced };
+  }
+
+  /** Drops what an entry replaces or pushes out; never from within the object's own turn. */
+  private async settle(put: { entry: Entry; replaced: readonly Entry[] }): Promise<Entry> {
+    for (const replaced of put.replaced) await this.drop(replaced);
+    await this.evict();
+    return put.entry;
   }
 
   private async evict(): Promise<void> {
@@ -209,59 +247,56 @@ export class ObjectStore {
 
   private async load(): Promise<void> {
     const objects = await this.files.list('objects');
-    const journal = await this.journal.read();
-    for (const record of journal?.records ?? []) {
+    const dropped = new Set<string>();
+    for (const record of await this.journal.read()) {
       const known = this.catalogue.get(record.attestation);
+      if (record.op === 'drop') dropped.add(record.attestation);
+      else if (record.op === 'put') dropped.delete(record.attestation);
       if (record.op === 'put') {
-        this.take(record.attestation, Buffer.from(record.frame), objects, record);
+        const attestation = readStoredAttestation(Buffer.from(record.frame));
+        const { attestation: id, signer, immutable, shareable, pinned } = record;
+        this.take(
+          objects,
+          attestation && { id, attestation, signer, immutable, shareable, pinned },
+        );
       } else if (known !== undefined && record.op === 'drop') {
         this.catalogue.remove(known);
       } else if (known !== undefined && record.op === 'pin') {
         this.catalogue.replace({ ...known, pinned: record.pinned });
       }
     }
-    if (journal === undefined || journal.damaged > 0) await this.rebuild(objects);
+    await this.rebuild(objects, dropped);
     await this.sweep(objects);
-    await this.journal.rewrite(await this.snapshot());
+    await this.journal.rewrite(() => this.snapshot());
   }
 
-  /** Takes in the attestations on disk that the journal does not know. */
-  private async rebuild(objects: ReadonlySet<string>): Promise<void> {
-    const before = this.catalogue.size;
+  /** Takes in the attestations on disk that the journal lost: its end, a damaged line, or all. */
+  private async rebuild(objects: ReadonlySet<string>, dropped: ReadonlySet<string>): Promise<void> {
+    const lost: Entry[] = [];
     for (const id of await this.files.list('attestations')) {
-      if (this.catalogue.get(id) !== undefined) continue;
-      const bytes = await this.files.readAttestation(id);
-      const matches = createHash('sha256').update(bytes).digest('hex') === id;
-      if (matches) this.take(id, bytes, objects, undefined);
+      if (this.catalogue.get(id) !== undefined || dropped.has(id)) continue;
+      const bytes = await this.files.readAttestation(id).catch(() => Buffer.alloc(0));
+      const whole = createHash('sha256').update(bytes).digest('hex') === id;
+      const attestation = whole ? readStoredAttestation(bytes) : undefined;
+      if (attestation === undefined) continue;
+      const signer = storedSigner(bytes) ?? '';
+      const rules = { immutable: false, shareable: attestation.tls, pinned: false };
+      lost.push({ id, attestation, signer, ...rules });
+    }
+    const before = this.catalogue.size;
+    for (const entry of lost.sort((a, b) => a.attestation.fetchedAt - b.attestation.fetchedAt)) {
+      const { url, variant, fetchedAt } = entry.attestation;
+      const known = this.catalogue.find(url, variant);
+      if (known === undefined || known.attestation.fetchedAt <= fetchedAt)
+        this.take(objects, entry);
     }
     const found = this.catalogue.size - before;
     if (found > 0) this.logger.log('warn', 'store-index-rebuilt', { entries: found });
   }
 
-  private take(
-    id: string,
-    bytes: Buffer,
-    objects: ReadonlySet<string>,
-    flags: (EntryRules & { readonly pinned: boolean; readonly signer: string }) | undefined,
-  ): void {
-    const attestation = readStoredAttestation(bytes);
-    if (attestation === undefined || !objects.has(attestation.sha256)) return;
-    const { immutable, shareable, pinned, signer } = flags ?? {
-      immutable: false,
-      shareable: attestation.tls,
-      pinned: false,
-      signer: '',
-    };
-    for (const old of this.catalogue.add({
-      id,
-      attestation,
-      signer,
-      immutable,
-      shareable,
-      pinned,
-    })) {
-      this.catalogue.remove(old);
-    }
+  private take(objects: ReadonlySet<string>, entry: Entry | undefined): void {
+    if (entry === undefined || !objects.has(entry.attestation.sha256)) return;
+    for (const old of this.catalogue.add(entry)) this.catalogue.remove(old);
   }
 
   /** Removes the files that no entry refers to: a kill in the middle of a commit left them. */
@@ -269,6 +304,7 @@ export class ObjectStore {
     for (const sha256 of objects) {
       if (!this.catalogue.hasObject(sha256)) await this.files.remove(sha256);
     }
+    await this.files.sweepPieces(objects);
     for (const id of await this.files.list('attestations')) {
       if (this.catalogue.get(id) === undefined) await this.files.removeAttestation(id);
     }
@@ -289,12 +325,25 @@ export class ObjectStore {
   private async compactIfWorthwhile(): Promise<void> {
     const worthwhile = this.journal.lines > Math.max(COMPACT_LINES_MIN, 2 * this.catalogue.size);
     if (!worthwhile || this.compacting !== undefined) return;
-    this.compacting = this.snapshot()
-      .then((records) => this.journal.rewrite(records))
-      .catch((error: unknown) => this.logger.log('warn', 'store-index-not-written', { error }))
-      .finally(() => {
-        this.compacting = undefined;
-      });
+    this.compacting = this.compact().finally(() => {
+      this.compacting = undefined;
+    });
     await this.compacting;
+  }
+
+  private async compact(): Promise<void> {
+    await this.journal
+      .rewrite(() => this.snapshot())
+      .catch((error: unknown) => this.notWritten(error));
+  }
+}
+
+/** The name in the certificate of a stored attestation. */
+function storedSigner(bytes: Buffer): string | undefined {
+  try {
+    const certificate = parseElement(bytes.toString('utf8'))?.get('cert') ?? '';
+    return commonName(new X509Certificate(Buffer.from(certificate, 'base64url')));
+  } catch {
+    return undefined;
   }
 }
