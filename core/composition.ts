@@ -155,6 +155,7 @@ function composeContent(
       clock,
       logger,
       flightPath: flightPathOf,
+      nodeName: identity.name,
     });
   });
 }

@@ -8,7 +8,8 @@
  *   store/ plugins/ control.sock status.sock tickets.sock lock
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { CodedError, errorCode } from '@peerage/sdk';
@@ -25,6 +26,8 @@ import {
 
 /** A socket's path must fit the system's address structure. */
 const SOCKET_PATH_BYTES_MAX = 100;
+/** A node that took the lock this lately may not listen yet. */
+const STARTING_MS = 30_000;
 const SOLO_GROUP = 'solo';
 const SOLO_DAYS = 3650;
 
@@ -71,7 +74,9 @@ export async function takeLock(directory: string): Promise<() => Promise<void>> 
         throw new CodedError('E_STATE_UNUSABLE', `${path} cannot be written`, { cause: error });
       }
       const pid = Number(await readFile(path, 'utf8').catch(() => '0'));
-      if (isAlive(pid)) {
+      const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }));
+      const starting = Date.now() - mtimeMs < STARTING_MS;
+      if (isAlive(pid) && (starting || (await answers(join(directory, 'control.sock'))))) {
         throw new CodedError('E_ALREADY_RUNNING', `a node (process ${pid}) runs in ${directory}`, {
           action: 'stop it, or choose another directory with --state',
         });
@@ -80,6 +85,17 @@ export async function takeLock(directory: string): Promise<() => Promise<void>> 
     }
   }
   throw new CodedError('E_ALREADY_RUNNING', `another node is starting in ${directory}`);
+}
+
+/** Whether somebody listens there: after a power cut another program may have the lock's number. */
+function answers(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
 
 function isAlive(pid: number): boolean {

@@ -43,6 +43,11 @@ export class LineLogger implements Logger {
       event,
       ...(error === undefined ? rest : why),
     };
-    process.stdout.write(`${JSON.stringify(line)}\n`);
+    process.stdout.write(`${JSON.stringify(line, plain)}\n`);
   }
+}
+
+/** A plugin may log what JSON has no form for. */
+function plain(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
 }

@@ -79,7 +79,7 @@ export class PluginProcess {
     this.child = child;
     const activated = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(this.tooSlow()), ACTIVATE_MS);
-      child.on('message', (raw) => this.receive(raw as ToCore, resolve, reject));
+      child.on('message', (raw) => this.hear(child, raw, resolve, reject));
       child.once('exit', (code, signal) => {
         clearTimeout(timer);
         reject(new CodedError('E_PLUGIN_EXITED', `${this.id} ended (${signal ?? code})`));
@@ -150,7 +150,28 @@ export class PluginProcess {
     if (this.child?.connected === true) this.child.send(message, () => undefined);
   }
 
-  private receive(message: ToCore, resolve: () => void, reject: (error: Error) => void): void {
+  /** A plugin's code can send anything: what is no message of ours ends the plugin, not the core. */
+  private hear(
+    child: ChildProcess,
+    raw: unknown,
+    resolve: () => void,
+    reject: (error: Error) => void,
+  ): void {
+    try {
+      if (child === this.child) this.receive(child, raw as ToCore, resolve, reject);
+    } catch (cause) {
+      this.lastError = 'it sent a message that is none of the protocol';
+      reject(new CodedError('E_CALL_UNKNOWN', `${this.id}: ${this.lastError}`, { cause }));
+      child.kill('SIGKILL');
+    }
+  }
+
+  private receive(
+    child: ChildProcess,
+    message: ToCore,
+    resolve: () => void,
+    reject: (error: Error) => void,
+  ): void {
     switch (message.type) {
       case 'activated':
         resolve();
@@ -162,7 +183,7 @@ export class PluginProcess {
         this.missed = 0;
         break;
       case 'call':
-        void this.carryOut(message.id, message.method, message.argument);
+        void this.carryOut(child, message.id, message.method, message.argument);
         break;
       case 'cancel':
         this.calls.get(message.id)?.abort();
@@ -178,14 +199,20 @@ export class PluginProcess {
     }
   }
 
-  private async carryOut(id: number, method: string, argument: unknown): Promise<void> {
+  /** The reply goes to the process that called, not to its successor. */
+  private async carryOut(
+    child: ChildProcess,
+    id: number,
+    method: string,
+    argument: unknown,
+  ): Promise<void> {
     const controller = new AbortController();
     this.calls.set(id, controller);
     try {
       const value = await this.options.handle(method, argument, controller.signal);
-      this.post({ type: 'reply', id, value });
+      if (child === this.child) this.post({ type: 'reply', id, value });
     } catch (error) {
-      this.post({ type: 'reply', id, error: toWireError(error) });
+      if (child === this.child) this.post({ type: 'reply', id, error: toWireError(error) });
     } finally {
       this.calls.delete(id);
     }

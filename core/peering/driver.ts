@@ -126,22 +126,17 @@ export class PeeringDriver implements LanPeering {
   }
 
   private async openSockets(first: boolean): Promise<void> {
-    const { address, packetPort, logger, onInterface } = this.options;
+    const { address, packetPort, logger } = this.options;
     const wanted = suitableInterfaces(networkInterfaces(), address);
-    const kept: PacketSocket[] = [];
-    for (const socket of this.sockets) {
-      if (wanted.some((lan) => lan.address === socket.lan.address)) kept.push(socket);
-      else await socket.close();
-    }
+    const stays = ({ lan }: PacketSocket) => wanted.some(({ address: own }) => own === lan.address);
+    const gone = this.sockets.filter((socket) => !stays(socket));
+    const kept = this.sockets.filter(stays);
     this.sockets = kept;
+    for (const socket of gone) await socket.close();
     for (const lan of wanted) {
       if (kept.some((socket) => socket.lan.address === lan.address)) continue;
       try {
-        const socket = await PacketSocket.open(lan, packetPort, (bytes, source) =>
-          this.receive(lan, bytes, source),
-        );
-        await onInterface(lan);
-        this.sockets.push(socket);
+        this.sockets.push(await this.openSocket(lan, packetPort));
         logger.log('info', 'interface-up', { interface: lan.name, address: lan.address });
       } catch (error) {
         if (first) throw error;
@@ -154,6 +149,18 @@ export class PeeringDriver implements LanPeering {
     }
     if (first && this.sockets.length === 0) {
       logger.log('warn', 'no-interface', { code: 'E_NO_INTERFACE', address });
+    }
+  }
+
+  private async openSocket(lan: LanInterface, port: number): Promise<PacketSocket> {
+    const handle = (bytes: Buffer, source: string) => this.receive(lan, bytes, source);
+    const socket = await PacketSocket.open(lan, port, handle);
+    try {
+      await this.options.onInterface(lan);
+      return socket;
+    } catch (error) {
+      await socket.close();
+      throw error;
     }
   }
 

@@ -4,32 +4,26 @@
  * without hop-by-hop ones, whole byte numbers.
  */
 import { CodedError, type ResourcePolicy, type ResourceRequest } from '@peerage/sdk';
-import { type Headers, isPersonal, requestVariant } from './freshness.js';
+import { type Headers, isPersonal, isShareable, requestVariant } from './freshness.js';
 
 /** Longest URL in characters; longer ones cannot be asked for in one packet, nor need be. */
 const URL_LENGTH_MAX = 8192;
 /** Longest URL that fits a request packet (PROTOCOL §2.1). */
 const PACKET_URL_LENGTH_MAX = 700;
 
-const NOT_FORWARDED = new Set([
-  'host',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'expect',
-  'content-length',
-  'if-none-match',
-  'if-modified-since',
-  'if-match',
-  'if-unmodified-since',
-  'if-range',
-  'range',
-]);
+/** Between two hops, or ours to decide: never forwarded. */
+const NOT_FORWARDED = new Set(
+  `host connection keep-alive proxy-connection proxy-authorization te trailer transfer-encoding
+  upgrade expect content-length if-none-match if-modified-since if-match if-unmodified-since
+  if-range range`.split(/\s+/),
+);
+/** Forwarded in a request whose answer may be kept: each is part of the variant or harmless. */
+const SHARED_HEADERS = new Set(
+  'accept accept-encoding accept-language origin user-agent cache-control pragma via'.split(' '),
+);
+/** Told to nobody in such a request: they describe the client, not what it wants. */
+const DROPPED_HEADER =
+  /^(dnt|priority|referer|save-data|upgrade-insecure-requests|sec-.*|npm-.*|pacote-.*)$/;
 
 /** A normalised request. */
 export interface Ask {
@@ -60,7 +54,12 @@ export function normalise(service: string, request: ResourceRequest): Ask {
       .filter(([name]) => !NOT_FORWARDED.has(name)),
   );
   const policy = request.policy ?? {};
-  const personal = isPersonal(headers) || policy.unshared === true;
+  // A header that we do not know may change the answer: what it brings is for this client alone.
+  const known = Object.keys(headers).every((name) => {
+    return SHARED_HEADERS.has(name) || DROPPED_HEADER.test(name);
+  });
+  const personal = !known || isPersonal(headers) || policy.unshared === true;
+  const tls = url.protocol === 'https:';
   const variant = requestVariant(headers);
   const { startByte = 0, lengthBytes } = request;
   if (!isCount(startByte) || (lengthBytes !== undefined && !isCount(lengthBytes))) {
@@ -76,15 +75,19 @@ export function normalise(service: string, request: ResourceRequest): Ask {
     service,
     url: url.href,
     method: request.method ?? 'GET',
-    headers,
+    headers: personal ? headers : sharedOnly(headers),
     variant,
     policy,
     personal,
     askPeers: !personal && url.href.length <= PACKET_URL_LENGTH_MAX,
     startByte,
     endByte: lengthBytes === undefined ? undefined : startByte + lengthBytes,
-    key: `${url.href} ${variant} ${policy.digest?.hex ?? ''}`,
+    key: `${url.href} ${variant} ${policy.digest?.hex ?? ''} ${isShareable(tls, policy)}`,
   };
+}
+
+function sharedOnly(headers: Headers): Headers {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => SHARED_HEADERS.has(name)));
 }
 
 function parseUrl(text: string): URL {

@@ -33,7 +33,14 @@ import { deliveredHeaders, type Headers, isShareable, storableHeaders } from './
 import { FromOrigin } from './from-origin.js';
 import { judgeOffer } from './judge.js';
 import type { OriginFetcher } from './origin.js';
-import { bodyOf, collect, PeerFault, type PeerFetcher, type PeerOffer } from './peer-fetch.js';
+import {
+  bodyOf,
+  collect,
+  PeerFault,
+  type PeerFetcher,
+  type PeerOffer,
+  within,
+} from './peer-fetch.js';
 import type { ObjectStore } from './store.js';
 
 /** From this first byte on a request for a later part goes to the origin as such. */
@@ -128,7 +135,10 @@ export class Fetch {
     const length = answer.headers['content-length'];
     return {
       status: answer.status,
-      headers: Object.entries(storableHeaders(answer.headers)),
+      headers: [
+        ...Object.entries(storableHeaders(answer.headers)),
+        ...answer.cookies.map((cookie) => ['set-cookie', cookie] as const),
+      ],
       source: 'origin',
       sizeBytes: length === undefined ? undefined : Number(length),
       sha256: undefined,
@@ -170,7 +180,7 @@ export class Fetch {
       this.options.logger.log('warn', 'not-stored', { code, url: ask.url });
       return this.discard(flight);
     }
-    const signed = describe(sha256, chainHead(hashes));
+    const signed = sameBytes(describe(sha256, chainHead(hashes)), sha256, chainHead(hashes));
     flight.track.end(signed);
     try {
       await this.options.store.commit(
@@ -187,7 +197,8 @@ export class Fetch {
 
   rules(ask: Ask, attestation: Attestation) {
     const shareable = isShareable(attestation.tls, ask.policy);
-    return { immutable: ask.policy.immutable === true, shareable };
+    const page = /^text\/html\b/i.test(attestation.headers['content-type'] ?? '');
+    return { immutable: ask.policy.immutable === true && !page, shareable };
   }
 
   /** Takes pieces from a peer, from the last verified one on. @throws PeerFault */
@@ -279,9 +290,16 @@ export class Fetch {
     const before = flight.receivedBytes;
     const begin = (head: SignedHead) => this.beginFollowing(flight, head.description);
     try {
-      const signed = await followFlight({ flight, ask, keyring, stream: bodyOf(stream), begin });
+      const signed = await followFlight({
+        flight,
+        ask,
+        keyring,
+        stream: bodyOf(stream),
+        within: (limitMs, wait) => within(limitMs, stream, `no piece for ${limitMs} ms`, wait),
+        begin,
+      });
       if (signed === 'unshareable') return 'unshareable';
-      await this.finish(download, (sha256, chain) => sameBytes(signed, sha256, chain));
+      await this.finish(download, () => signed);
       return 'ok';
     } finally {
       stream.destroy();

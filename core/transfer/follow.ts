@@ -26,6 +26,10 @@ import { FRAME, FRAME_HEADER_BYTES } from './relay.js';
 
 /** A relay that is alive but has no new piece for this long is given up. */
 const PIECE_WAIT_MS = 20_000;
+/** A flight that changes hands more often is given up. */
+const HEADS_MAX = 8;
+/** Clocks differ by this much at most. */
+const CLOCK_TOLERANCE_MS = 60_000;
 
 interface Frame {
   readonly type: number;
@@ -71,6 +75,8 @@ export interface FollowOptions {
   readonly ask: Ask;
   readonly keyring: Keyring;
   readonly stream: AsyncIterable<Buffer>;
+  /** Waits for a frame, and breaks the stream off when it takes too long. */
+  readonly within: <T>(limitMs: number, wait: () => Promise<T>) => Promise<T>;
   readonly begin: BeginFlight;
 }
 
@@ -84,7 +90,12 @@ export async function followFlight(
 ): Promise<SignedAttestation | 'unshareable'> {
   const follower = new Follower(options);
   let pieceAt = Date.now();
-  for await (const { type, payload } of readFrames(options.stream)) {
+  const frames = readFrames(options.stream);
+  for (;;) {
+    const leftMs = pieceAt + PIECE_WAIT_MS - Date.now();
+    const next = await options.within(Math.max(1, leftMs), () => frames.next());
+    if (next.done === true) break;
+    const { type, payload } = next.value;
     if (type === FRAME.unshareable) return 'unshareable';
     if (type === FRAME.head) await follower.takeHead(payload);
     if (type === FRAME.end) return follower.takeEnd(payload);
@@ -123,6 +134,8 @@ class Follower {
     }
     this.head = verdict.value;
     const known = flight.track.heads.some(({ hash }) => hash.equals(verdict.value.hash));
+    if (flight.track.heads.length >= HEADS_MAX)
+      throw new PeerFault('failed', 'it changed hands too often');
     if (first === undefined) await begin(verdict.value);
     if (!known) flight.track.addHead(verdict.value);
   }
@@ -153,7 +166,16 @@ class Follower {
     const verdict = openAttestation(bytes, keyring);
     if (!verdict.ok) throw new PeerFault('lied', `attestation refused: ${verdict.reason}`);
     const { attestation } = verdict.value;
-    if (attestation.url !== ask.url || attestation.sizeBytes !== flight.receivedBytes) {
+    const { description } = this.head ?? {};
+    const fits =
+      attestation.url === ask.url &&
+      attestation.sizeBytes === flight.receivedBytes &&
+      attestation.status === description?.status &&
+      attestation.variant === description.variant &&
+      attestation.tls === description.tls &&
+      JSON.stringify(attestation.headers) === JSON.stringify(description.headers) &&
+      Math.abs(attestation.fetchedAt - Date.now()) <= CLOCK_TOLERANCE_MS;
+    if (!fits) {
       throw new PeerFault('lied', 'the attestation is of something else');
     }
     return verdict.value;

@@ -135,11 +135,16 @@ export function validators(headers: Headers): Record<string, string> {
   return found;
 }
 
-/** A validator strong enough to continue a broken download with (RFC 9110 §13.1.5). */
+/** Last-Modified says enough only if it was this long ago when the response was made. */
+const STRONG_AFTER_MS = 60_000;
+
+/** A validator strong enough to continue a broken download with (RFC 9110 §8.8.2.2, §13.1.5). */
 export function rangeValidator(headers: Headers): string | undefined {
-  const etag = headers['etag'];
+  const { etag, date, 'last-modified': modified } = headers;
   if (etag !== undefined && !etag.startsWith('W/')) return etag;
-  return headers['last-modified'];
+  if (modified === undefined) return undefined;
+  const made = date === undefined ? Date.now() : Date.parse(date);
+  return made - Date.parse(modified) >= STRONG_AFTER_MS ? modified : undefined;
 }
 
 /** The stored headers after a 304 (RFC 9111 §4.3.4). */

@@ -139,7 +139,14 @@ export class FromOrigin {
     const incoming = storable ? await this.fetch.createFile(sizeBytes) : undefined;
     flight.shared = storable;
     flight.begin(
-      { status: answer.status, headers, source: 'origin', sizeBytes, sha256: undefined },
+      {
+        status: answer.status,
+        headers,
+        cookies: answer.cookies,
+        source: 'origin',
+        sizeBytes,
+        sha256: undefined,
+      },
       incoming,
     );
     const tls = ask.url.startsWith('https:');
@@ -185,7 +192,7 @@ export class FromOrigin {
       ask.headers,
       answer.status,
       answer.headers,
-      ask.policy.immutable === true,
+      ask.policy.immutable === true && !isPage(answer),
     );
   }
 
@@ -257,10 +264,15 @@ export class FromOrigin {
     const [head] = flight.track.heads;
     if (head === undefined) throw new Error('invariant broken: a flight without a head goes on');
     const { headers, sizeBytes, variant } = head.description;
+    if (flight.receivedBytes % PIECE_BYTES !== 0) {
+      // Its last piece is there but not its end: nobody can say that this was all.
+      throw brokenOff(download.ask.url, flight.receivedBytes, 'the flight ended without its end');
+    }
+    const after = flight.track.heads.map(({ signer }) => signer);
     const firstPiece = flight.receivedBytes / PIECE_BYTES;
     this.fetch.signPieces(flight, { ...head.description, firstPiece });
     const describe = (sha256: string, chain: string) => {
-      return this.describe(download, { variant, headers, sha256, chain });
+      return this.describe(download, { variant, headers, sha256, chain, after });
     };
     return this.continueBytes(download, {
       headers,
@@ -295,13 +307,21 @@ export class FromOrigin {
 
   /** Our word for what came from the origin. */
   private describe({ flight, ask }: Download, found: Found): SignedAttestation {
-    const { variant, headers, sha256, chain } = found;
+    const { variant, headers, sha256, chain, after } = found;
     const fetchedAt = this.options.clock.wallMs();
     const base = { url: ask.url, variant, status: 200, headers, fetchedAt };
     const expires = expiresAt(base, ask.policy.immutable === true);
     const tls = ask.url.startsWith('https:');
     const sizeBytes = flight.receivedBytes;
-    return this.fetch.attest({ ...base, sizeBytes, sha256, chain, expiresAt: expires, tls });
+    return this.fetch.attest({
+      ...base,
+      sizeBytes,
+      sha256,
+      chain,
+      expiresAt: expires,
+      tls,
+      ...(after === undefined ? {} : { after }),
+    });
   }
 }
 
@@ -320,12 +340,19 @@ interface Found {
   readonly headers: Headers;
   readonly sha256: string;
   readonly chain: string;
+  /** The nodes whose flight was continued: they vouched for the bytes before. */
+  readonly after?: readonly string[];
 }
 
 function changed(url: string): CodedError {
   return new CodedError('E_ORIGIN_CHANGED', `${url} has changed since a peer fetched it`, {
     action: 'ask again',
   });
+}
+
+/** A page where a package was asked for: a portal's or an error's, not for ever. */
+function isPage({ headers }: OriginAnswer): boolean {
+  return /^text\/html\b/i.test(headers['content-type'] ?? '');
 }
 
 /** A request for a far part of an unknown resource is passed on as such. */

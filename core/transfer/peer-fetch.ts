@@ -317,7 +317,8 @@ function listBytes(sizeBytes: number): number {
 }
 
 /** Waits for a part of an answer, at most so long; the answer is given up then. */
-async function within<T>(
+/** Waits, and breaks the response off when it takes too long. */
+export async function within<T>(
   limitMs: number,
   response: IncomingMessage,
   why: string,

@@ -31,7 +31,7 @@ import { type Ask, normalise } from './ask.js';
 import type { Entry } from './catalogue.js';
 import { type Fetch, RANGE_DIRECT_BYTES } from './fetch.js';
 import { Flight, type FlightHead } from './flight.js';
-import { deliveredHeaders, isFresh } from './freshness.js';
+import { deliveredHeaders, isFresh, isShareable } from './freshness.js';
 import type { AddressGuard } from './guard.js';
 import type { Relays } from './serve.js';
 import type { ObjectStore } from './store.js';
@@ -47,6 +47,8 @@ export interface RequestOptions {
   readonly logger: Logger;
   /** Where followers on other nodes find a download of ours. */
   readonly flightPath: (href: string, variant: string) => string;
+  /** This node's name, as it stands in what it signs. */
+  readonly nodeName: string;
 }
 
 /** A delivery from the store that has begun. */
@@ -137,6 +139,7 @@ export class RequestPath implements ContentTransfer {
   }
 
   async route(host: string, port: number): Promise<{ addresses: string[]; port: number }> {
+    this.options.fetch.demandInternet(host);
     return { addresses: await this.options.guard.resolve(host), port };
   }
 
@@ -186,6 +189,9 @@ export class RequestPath implements ContentTransfer {
     const { store } = this.options;
     const found = store.find(ask.url, ask.variant);
     const { digest } = ask.policy;
+    // What another node fetched without TLS is only for those who verify it, here too (§7).
+    const foreign = found !== undefined && found.signer !== this.options.nodeName;
+    if (foreign && !isShareable(found.attestation.tls, ask.policy)) return undefined;
     if (digest?.algorithm !== 'sha256') return found;
     return found?.attestation.sha256 === digest.hex ? found : undefined;
   }
@@ -314,8 +320,10 @@ export class RequestPath implements ContentTransfer {
     }
     this.counters.add(`requests-${source}`);
     const body = flight.spool.read(ask.startByte, ask.endByte);
-    const { status, headers, sizeBytes, sha256 } = head;
-    return { status, headers: Object.entries(headers), source, sizeBytes, sha256, body };
+    const { status, headers, cookies = [], sizeBytes, sha256 } = head;
+    const own = cookies.map((cookie) => ['set-cookie', cookie] as const);
+    const all = [...Object.entries(headers), ...own];
+    return { status, headers: all, source, sizeBytes, sha256, body };
   }
 
   private findFlight(fits: (flight: Flight) => boolean): Flight | undefined {

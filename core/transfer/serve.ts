@@ -43,6 +43,8 @@ const LIMITS = {
 };
 /** A reader that takes nothing for this long is dropped. */
 const IDLE_MS = 15_000;
+/** A connection that does not get through its handshake by then is dropped. */
+const HANDSHAKE_MS = 3000;
 
 /** From this size on an object goes to few at a time; others are handed on to them (§6.4). */
 const LARGE_BYTES = 2 * 1024 * 1024;
@@ -95,6 +97,7 @@ export class ObjectServer {
         cert: certificate.toString(),
         ca: ca.toString(),
         requestCert: true,
+        handshakeTimeout: HANDSHAKE_MS,
         rejectUnauthorized: false,
         minVersion: 'TLSv1.3',
         highWaterMark: 1024 * 1024,

@@ -32,6 +32,8 @@ export interface Attestation {
   readonly expiresAt: number;
   /** Whether it came over TLS. */
   readonly tls: boolean;
+  /** Names of the nodes whose download was continued, first to last (§5.4). */
+  readonly after?: readonly string[];
 }
 
 export interface SignedAttestation {
@@ -70,6 +72,7 @@ export function signAttestation(
       ['fetched-at', String(attestation.fetchedAt)],
       ['expires', String(attestation.expiresAt)],
       ['tls', attestation.tls ? '1' : '0'],
+      ...(attestation.after === undefined ? [] : [['after', attestation.after.join(' ')] as const]),
       ['kid', signer.kid],
       ['cert', signer.certificate],
     ],
@@ -127,6 +130,7 @@ function readAttestation(attributes: ReadonlyMap<string, string>): Attestation |
     fetchedAt: integer('fetched-at'),
     expiresAt: integer('expires'),
     tls: text('tls') === '1',
+    ...(attributes.has('after') ? { after: text('after').split(' ') } : {}),
   };
   const { url, variant, status, sizeBytes, fetchedAt, expiresAt } = attestation;
   const sound =
