@@ -128,7 +128,10 @@ export class Fetch {
     const length = answer.headers['content-length'];
     return {
       status: answer.status,
-      headers: Object.entries(storableHeaders(answer.headers)),
+      headers: [
+        ...Object.entries(storableHeaders(answer.headers)),
+        ...answer.cookies.map((value) => ['set-cookie', value] as const),
+      ],
       source: 'origin',
       sizeBytes: length === undefined ? undefined : Number(length),
       sha256: undefined,

@@ -21,6 +21,8 @@ import { FlightTrack } from './track.js';
 export interface FlightHead {
   readonly status: number;
   readonly headers: Headers;
+  /** `Set-Cookie` of an answer that is for one client alone. */
+  readonly cookies?: readonly string[];
   readonly source: 'peer' | 'origin' | 'revalidated' | 'stale';
   readonly sizeBytes: number | undefined;
   readonly sha256: string | undefined;

@@ -34,6 +34,8 @@ export interface OriginOptions {
 export interface OriginAnswer {
   readonly status: number;
   readonly headers: Headers;
+  /** The one header whose values cannot be joined; for the asking client alone. */
+  readonly cookies: readonly string[];
   readonly body: AsyncIterable<Buffer>;
   /** Gives the connection up. */
   cancel(): void;
@@ -82,6 +84,7 @@ export class OriginFetcher {
     return {
       status: response.statusCode ?? 502,
       headers: joinHeaders(response),
+      cookies: response.headers['set-cookie'] ?? [],
       body: stream as AsyncIterable<Buffer>,
       cancel: () => stream.destroy(),
     };

@@ -314,8 +314,10 @@ export class RequestPath implements ContentTransfer {
     }
     this.counters.add(`requests-${source}`);
     const body = flight.spool.read(ask.startByte, ask.endByte);
-    const { status, headers, sizeBytes, sha256 } = head;
-    return { status, headers: Object.entries(headers), source, sizeBytes, sha256, body };
+    const { status, sizeBytes, sha256, cookies = [] } = head;
+    const set = cookies.map((value) => ['set-cookie', value] as const);
+    const headers = [...Object.entries(head.headers), ...set];
+    return { status, headers, source, sizeBytes, sha256, body };
   }
 
   private findFlight(fits: (flight: Flight) => boolean): Flight | undefined {
