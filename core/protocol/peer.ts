@@ -146,12 +146,15 @@ export class Peer {
     if (!this.members.counted && this.options.peering && now >= this.countedAt) {
       this.members.counted = true;
     }
+    this.earliest = undefined;
     for (const search of [...this.searches.values()]) search.wake(now);
     for (const [key, answer] of [...this.answers]) {
-      if (!answer.wake(now)) this.answers.delete(key);
+      if (answer.wake(now)) this.consider(answer.wakeAt);
+      else this.answers.delete(key);
     }
     for (const [kid, at] of [...this.welcomes]) {
       if (now >= at) this.welcome(kid);
+      else this.consider(at);
     }
     if (this.beaconAt !== undefined && now >= this.beaconAt) {
       this.members.expire(now);
@@ -236,8 +239,9 @@ export class Peer {
     const query = { href, variant, stale, ageMaxMs };
     const copy = request.cachedOnly ? copies.find(query) : undefined;
     if (copy !== undefined) {
-      this.answers.set(key, new Answer(this.context, now, from, request, copy));
-      return;
+      const answer = new Answer(this.context, now, from, request, copy);
+      this.answers.set(key, answer);
+      return this.consider(answer.wakeAt);
     }
     this.answerWithoutCopy(from, request);
   }
@@ -278,7 +282,9 @@ export class Peer {
     const chance = WELCOMES_MAX / Math.max(1, this.members.size);
     if (this.options.random.fraction() >= chance) return;
     const windowMs = responseWindowMs(this.roundTrip.estimateMs, this.members.peers);
-    this.welcomes.set(from.kid, now + this.options.random.fraction() * windowMs);
+    const at = now + this.options.random.fraction() * windowMs;
+    this.welcomes.set(from.kid, at);
+    this.consider(at);
   }
 
   private welcome(kid: string): void {
@@ -300,22 +306,22 @@ export class Peer {
     return { type: 'hello', client, server, internet, starting, peers: this.members.size };
   }
 
-  /** Hands out the effects, drops what is finished, and finds the next wake-up. */
+  /** Hands out the effects, drops finished searches, and finds the next wake-up. */
   private take(): Effect[] {
     const effects = this.effects;
     this.effects = [];
-    let earliest = this.beaconAt;
-    const consider = (at: InstantMs | undefined) => {
-      if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
-    };
-    if (!this.members.counted && this.beaconAt !== undefined) consider(this.countedAt);
+    this.consider(this.beaconAt);
+    if (!this.members.counted && this.beaconAt !== undefined) this.consider(this.countedAt);
     for (const [id, search] of this.searches) {
       if (search.over) this.searches.delete(id);
-      else consider(search.wakeAt);
+      else this.consider(search.wakeAt);
     }
-    for (const answer of this.answers.values()) consider(answer.wakeAt);
-    for (const at of this.welcomes.values()) consider(at);
-    this.earliest = earliest;
     return effects;
+  }
+
+  /** A wake-up that has become needless does no harm; one that is missed would. */
+  private consider(at: InstantMs | undefined): void {
+    if (at === undefined) return;
+    if (this.earliest === undefined || at < this.earliest) this.earliest = at;
   }
 }

@@ -137,7 +137,7 @@ export class Fetch {
       status: answer.status,
       headers: [
         ...Object.entries(storableHeaders(answer.headers)),
-        ...answer.cookies.map((cookie) => ['set-cookie', cookie] as const),
+        ...answer.cookies.map((value) => ['set-cookie', value] as const),
       ],
       source: 'origin',
       sizeBytes: length === undefined ? undefined : Number(length),

@@ -21,7 +21,7 @@ import { FlightTrack } from './track.js';
 export interface FlightHead {
   readonly status: number;
   readonly headers: Headers;
-  /** Values of Set-Cookie, of an answer that nobody else gets. */
+  /** `Set-Cookie` of an answer that is for one client alone. */
   readonly cookies?: readonly string[];
   readonly source: 'peer' | 'origin' | 'revalidated' | 'stale';
   readonly sizeBytes: number | undefined;

@@ -138,17 +138,9 @@ export class FromOrigin {
     const storable = variant !== undefined && this.storable(download, answer);
     const incoming = storable ? await this.fetch.createFile(sizeBytes) : undefined;
     flight.shared = storable;
-    flight.begin(
-      {
-        status: answer.status,
-        headers,
-        cookies: answer.cookies,
-        source: 'origin',
-        sizeBytes,
-        sha256: undefined,
-      },
-      incoming,
-    );
+    const { status, cookies } = answer;
+    const head = { status, headers, cookies, source: 'origin', sha256: undefined } as const;
+    flight.begin({ ...head, sizeBytes }, incoming);
     const tls = ask.url.startsWith('https:');
     if (incoming !== undefined && flight.options.joinable && isShareable(tls, ask.policy)) {
       const about = { url: ask.url, variant: variant ?? '*', status: answer.status, headers };

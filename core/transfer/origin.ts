@@ -34,7 +34,7 @@ export interface OriginOptions {
 export interface OriginAnswer {
   readonly status: number;
   readonly headers: Headers;
-  /** Each value of Set-Cookie: they cannot be joined (RFC 6265 §3). */
+  /** The one header whose values cannot be joined; for the asking client alone. */
   readonly cookies: readonly string[];
   readonly body: AsyncIterable<Buffer>;
   /** Gives the connection up. */

@@ -41,7 +41,12 @@ export interface PeerTimes {
   readonly pieceMs: number;
 }
 
-const TIMES: PeerTimes = { headMs: 3000, stallMs: 5000, wholeMs: 10_000, pieceMs: 15_000 };
+export const PEER_TIMES: PeerTimes = {
+  headMs: 3000,
+  stallMs: 5000,
+  wholeMs: 10_000,
+  pieceMs: 15_000,
+};
 /** Largest list of piece hashes: of an object of 256 GiB. */
 const LIST_BYTES_MAX = 32 * 1024 * 1024;
 /** Connections kept per peer, and peers whose connections are kept. */
@@ -84,7 +89,7 @@ export class PeerFetcher {
     identity: Identity,
     keyring: Keyring,
     locate: (kid: string) => PeerEndpoint | undefined,
-    times: PeerTimes = TIMES,
+    times: PeerTimes = PEER_TIMES,
   ) {
     this.identity = identity;
     this.keyring = keyring;

@@ -320,10 +320,10 @@ export class RequestPath implements ContentTransfer {
     }
     this.counters.add(`requests-${source}`);
     const body = flight.spool.read(ask.startByte, ask.endByte);
-    const { status, headers, cookies = [], sizeBytes, sha256 } = head;
-    const own = cookies.map((cookie) => ['set-cookie', cookie] as const);
-    const all = [...Object.entries(headers), ...own];
-    return { status, headers: all, source, sizeBytes, sha256, body };
+    const { status, sizeBytes, sha256, cookies = [] } = head;
+    const set = cookies.map((value) => ['set-cookie', value] as const);
+    const headers = [...Object.entries(head.headers), ...set];
+    return { status, headers, source, sizeBytes, sha256, body };
   }
 
   private findFlight(fits: (flight: Flight) => boolean): Flight | undefined {

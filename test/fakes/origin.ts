@@ -116,7 +116,8 @@ function serve(resource: Resource, request: IncomingMessage, response: ServerRes
     const range = `bytes ${part.start}-${part.end - 1}/${content.length}`;
     response.setHeader('content-range', range);
   }
-  if (resource.chunked !== true) response.setHeader('content-length', bytes.length);
+  if (resource.chunked === true) response.flushHeaders();
+  else response.setHeader('content-length', bytes.length);
   if (request.method === 'HEAD') return void response.end();
   const breakAt = resource.breaks?.shift();
   if (breakAt === undefined) return void response.end(bytes);

@@ -1,0 +1,86 @@
+/**
+ * A LAN whose answers the test decides: the fake of `LanPeering`. It offers the peers that the test
+ * put in, in that order, then the Internet, and writes down what came of each.
+ */
+import type {
+  LanPeering,
+  LanSearch,
+  PeerEndpoint,
+  PeeringStatus,
+} from '@peerage/core/ports/ports.js';
+import type { PeerSource, Source } from '@peerage/core/protocol/effect.js';
+import type { RetrievalResult } from '@peerage/core/protocol/peer.js';
+import type { Want } from '@peerage/core/protocol/search.js';
+
+export class FakeLan implements LanPeering {
+  readonly wants: Want[] = [];
+  /** What was reported of each source: `name result`. */
+  readonly reports: string[] = [];
+  readonly banned = new Set<string>();
+  private readonly offers = new Map<string, PeerSource[]>();
+
+  /** From now on this peer offers a copy of `href`. */
+  offer(href: string, source: PeerSource): void {
+    this.offers.set(href, [...(this.offers.get(href) ?? []), source]);
+  }
+
+  search(want: Want): LanSearch {
+    this.wants.push(want);
+    const offered = this.offers.get(want.href) ?? [];
+    return new FakeSearch(
+      offered.filter(({ name }) => !this.banned.has(name)),
+      (source, result) => {
+        this.reports.push(`${source?.kind === 'peer' ? source.name : 'origin'} ${result}`);
+        if (result === 'lied' && source?.kind === 'peer') this.banned.add(source.name);
+      },
+    );
+  }
+
+  /** Nobody is handed on to anybody here. */
+  locate(_kid: string): PeerEndpoint | undefined {
+    return undefined;
+  }
+
+  status(): PeeringStatus {
+    const banned = [...this.banned];
+    return { peers: [], roundTripMs: 1, counters: {}, banned, interfaces: [] };
+  }
+}
+
+type Report = (source: Source | undefined, result: RetrievalResult | 'cancelled') => void;
+
+class FakeSearch implements LanSearch {
+  private readonly left: PeerSource[];
+  private readonly report: Report;
+  private current: Source | undefined;
+  private over = false;
+
+  constructor(sources: readonly PeerSource[], report: Report) {
+    this.left = [...sources];
+    this.report = report;
+  }
+
+  async first(): Promise<Source> {
+    this.current = this.left.shift() ?? { kind: 'origin', reason: 'nobody-answered' };
+    return this.current;
+  }
+
+  async next(failed: Source, result: Exclude<RetrievalResult, 'ok'>): Promise<Source | undefined> {
+    this.report(failed, result);
+    if (failed.kind === 'origin') this.over = true;
+    this.current = this.over
+      ? undefined
+      : (this.left.shift() ?? { kind: 'origin', reason: 'sources-failed' });
+    return this.current;
+  }
+
+  done(): void {
+    if (!this.over) this.report(this.current, 'ok');
+    this.over = true;
+  }
+
+  cancel(): void {
+    if (!this.over) this.report(this.current, 'cancelled');
+    this.over = true;
+  }
+}
