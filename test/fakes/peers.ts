@@ -8,7 +8,11 @@ import type { AddressInfo } from 'node:net';
 import type { PeerSource } from '@peerage/core/protocol/effect.js';
 import type { Copy } from '@peerage/core/protocol/message.js';
 import type { Entry } from '@peerage/core/transfer/catalogue.js';
-import { ObjectServer, type ObjectServerOptions } from '@peerage/core/transfer/serve.js';
+import {
+  ObjectServer,
+  type ObjectServerOptions,
+  type Relays,
+} from '@peerage/core/transfer/serve.js';
 import { ObjectStore } from '@peerage/core/transfer/store.js';
 import type { Attestation } from '@peerage/core/trust/attestation.js';
 import type { Identity } from '@peerage/core/trust/authority.js';
@@ -21,6 +25,12 @@ import { freePort } from './ports.js';
 export function keyringOf(identity: Identity): MemberKeyring {
   return new MemberKeyring(identity.ca, () => Date.now());
 }
+
+const NO_RELAYS: Relays = {
+  flight: () => undefined,
+  finished: () => undefined,
+  object: () => undefined,
+};
 
 /** An honest peer. */
 export class Holder {
@@ -47,13 +57,20 @@ export class Holder {
     name: string,
     address: string,
     directory: string,
-    options: Pick<ObjectServerOptions, 'uploadsMax'> = {},
+    options: Partial<Pick<ObjectServerOptions, 'uploadsMax' | 'relays'>> = {},
   ): Promise<Holder> {
     const identity = member(name);
     const logger = new RecordingLogger();
     const store = await ObjectStore.open({ directory, quotaBytes: 1e9, logger });
     const keyring = keyringOf(identity);
-    const server = new ObjectServer({ identity, keyring, store, logger, ...options });
+    const server = new ObjectServer({
+      identity,
+      keyring,
+      store,
+      logger,
+      relays: NO_RELAYS,
+      ...options,
+    });
     const port = await freePort(address);
     await server.listen(address, port);
     return new Holder(identity, store, server, { address, port });
