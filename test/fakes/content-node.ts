@@ -5,15 +5,17 @@ import { OriginFetcher } from '@peerage/core/transfer/origin.js';
 import { PeerFetcher, type PeerTimes } from '@peerage/core/transfer/peer-fetch.js';
 import { RequestPath } from '@peerage/core/transfer/request.js';
 import { ObjectStore } from '@peerage/core/transfer/store.js';
+import type { Identity } from '@peerage/core/trust/authority.js';
 import type { ResourceRequest, ResourceResponse } from '@peerage/sdk';
 import { AdjustableClock } from './clock.js';
-import { collect } from './content.js';
+import { collect, sha256Of } from './content.js';
 import { FakeLan } from './lan.js';
 import { RecordingLogger } from './log.js';
 import { member } from './members.js';
 import { keyringOf } from './peers.js';
 
 export interface ContentNodeOptions {
+  readonly identity?: Identity;
   readonly internet?: boolean;
   readonly quotaBytes?: number;
   readonly extraCa?: string;
@@ -37,12 +39,12 @@ export class ContentNode {
   ) {
     const { clock } = this;
     this.directory = directory;
-    const identity = member('asker');
+    const identity = options.identity ?? member('asker');
+    const keyring = keyringOf(identity);
     const guard = new AddressGuard(['127.0.0.0/8']);
     const origin = new OriginFetcher({ guard, upstreamProxy: '', extraCa: options.extraCa ?? '' });
     this.store = store;
     this.logger = logger;
-    const keyring = keyringOf(identity);
     this.peers = new PeerFetcher(identity, keyring, (kid) => this.lan.locate(kid), options.times);
     const fetch = new Fetch({
       store,
@@ -61,7 +63,7 @@ export class ContentNode {
       guard,
       clock,
       logger,
-      flightPath: (href) => `/f/${Buffer.from(href).toString('hex').padEnd(64, '0').slice(0, 64)}`,
+      flightPath: (href, variant) => `/f/${sha256Of(Buffer.from(`${href} ${variant}`))}`,
       nodeName: identity.name,
     });
   }

@@ -8,7 +8,7 @@ import type {
   PeerEndpoint,
   PeeringStatus,
 } from '@peerage/core/ports/ports.js';
-import type { PeerSource, Source } from '@peerage/core/protocol/effect.js';
+import type { FlightSource, PeerSource, Source } from '@peerage/core/protocol/effect.js';
 import type { RetrievalResult } from '@peerage/core/protocol/peer.js';
 import type { Want } from '@peerage/core/protocol/search.js';
 
@@ -17,10 +17,12 @@ export class FakeLan implements LanPeering {
   /** What was reported of each source: `name result`. */
   readonly reports: string[] = [];
   readonly banned = new Set<string>();
-  private readonly offers = new Map<string, PeerSource[]>();
+  /** Where peers are that others name, by kid. */
+  readonly places = new Map<string, PeerEndpoint>();
+  private readonly offers = new Map<string, Array<PeerSource | FlightSource>>();
 
   /** From now on this peer offers a copy of `href`. */
-  offer(href: string, source: PeerSource): void {
+  offer(href: string, source: PeerSource | FlightSource): void {
     this.offers.set(href, [...(this.offers.get(href) ?? []), source]);
   }
 
@@ -30,15 +32,14 @@ export class FakeLan implements LanPeering {
     return new FakeSearch(
       offered.filter(({ name }) => !this.banned.has(name)),
       (source, result) => {
-        this.reports.push(`${source?.kind === 'peer' ? source.name : 'origin'} ${result}`);
-        if (result === 'lied' && source?.kind === 'peer') this.banned.add(source.name);
+        this.reports.push(`${nameOf(source)} ${result}`);
+        if (result === 'lied') this.banned.add(nameOf(source));
       },
     );
   }
 
-  /** Nobody is handed on to anybody here. */
-  locate(_kid: string): PeerEndpoint | undefined {
-    return undefined;
+  locate(kid: string): PeerEndpoint | undefined {
+    return this.places.get(kid);
   }
 
   status(): PeeringStatus {
@@ -47,15 +48,19 @@ export class FakeLan implements LanPeering {
   }
 }
 
+function nameOf(source: Source | undefined): string {
+  return source === undefined || source.kind === 'origin' ? 'origin' : source.name;
+}
+
 type Report = (source: Source | undefined, result: RetrievalResult | 'cancelled') => void;
 
 class FakeSearch implements LanSearch {
-  private readonly left: PeerSource[];
+  private readonly left: Array<PeerSource | FlightSource>;
   private readonly report: Report;
   private current: Source | undefined;
   private over = false;
 
-  constructor(sources: readonly PeerSource[], report: Report) {
+  constructor(sources: ReadonlyArray<PeerSource | FlightSource>, report: Report) {
     this.left = [...sources];
     this.report = report;
   }

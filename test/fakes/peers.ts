@@ -8,7 +8,11 @@ import type { AddressInfo } from 'node:net';
 import type { PeerSource } from '@peerage/core/protocol/effect.js';
 import type { Copy } from '@peerage/core/protocol/message.js';
 import type { Entry } from '@peerage/core/transfer/catalogue.js';
-import { ObjectServer, type ObjectServerOptions } from '@peerage/core/transfer/serve.js';
+import {
+  ObjectServer,
+  type ObjectServerOptions,
+  type Relays,
+} from '@peerage/core/transfer/serve.js';
 import { ObjectStore } from '@peerage/core/transfer/store.js';
 import type { Attestation } from '@peerage/core/trust/attestation.js';
 import type { Identity } from '@peerage/core/trust/authority.js';
@@ -22,8 +26,11 @@ export function keyringOf(identity: Identity): MemberKeyring {
   return new MemberKeyring(identity.ca, () => Date.now());
 }
 
-/** A node that downloads nothing itself. */
-const NO_RELAYS = { flight: () => undefined, finished: () => undefined, object: () => undefined };
+const NO_RELAYS: Relays = {
+  flight: () => undefined,
+  finished: () => undefined,
+  object: () => undefined,
+};
 
 /** An honest peer. */
 export class Holder {
@@ -50,7 +57,7 @@ export class Holder {
     name: string,
     address: string,
     directory: string,
-    options: Pick<ObjectServerOptions, 'uploadsMax'> = {},
+    options: Partial<Pick<ObjectServerOptions, 'uploadsMax' | 'relays'>> = {},
   ): Promise<Holder> {
     const identity = member(name);
     const logger = new RecordingLogger();
@@ -60,8 +67,8 @@ export class Holder {
       identity,
       keyring,
       store,
-      relays: NO_RELAYS,
       logger,
+      relays: NO_RELAYS,
       ...options,
     });
     const port = await freePort(address);

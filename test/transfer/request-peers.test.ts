@@ -83,7 +83,6 @@ describe('a copy on a peer', () => {
       'cache-control': 'max-age=600',
       'content-length': '5',
       'transfer-encoding': 'chunked',
-      'x-bad': 'a\r\nb',
       age: '20',
     };
     const fetchedAt = Date.now() - 30_000;
