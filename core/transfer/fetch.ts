@@ -33,14 +33,8 @@ import { deliveredHeaders, type Headers, isShareable, storableHeaders } from './
 import { FromOrigin } from './from-origin.js';
 import { judgeOffer } from './judge.js';
 import type { OriginFetcher } from './origin.js';
-import {
-  bodyOf,
-  collect,
-  PeerFault,
-  type PeerFetcher,
-  type PeerOffer,
-  within,
-} from './peer-fetch.js';
+import { bodyOf, collect, PeerFault, within } from './peer-body.js';
+import type { PeerFetcher, PeerOffer } from './peer-fetch.js';
 import type { ObjectStore } from './store.js';
 
 /** From this first byte on a request for a later part goes to the origin as such. */
@@ -273,7 +267,7 @@ export class Fetch {
       'peerage-from': String(flight.track.signatures.length),
       'peerage-relay': flight.options.path,
     };
-    const stream = await peers.attach(source, source.flight, (path) => path, headers);
+    const { response: stream } = await peers.attach(source, source.flight, (path) => path, headers);
     if (stream.statusCode === 303) {
       const copy = JSON.parse(
         (await collect(stream, COPY_BYTES_MAX, 'a copy')).toString('utf8'),

@@ -21,7 +21,7 @@ import type { Keyring } from '../wire/open.js';
 import type { Ask } from './ask.js';
 import type { Flight } from './flight.js';
 import { isShareable, rangeValidator } from './freshness.js';
-import { PeerFault } from './peer-fetch.js';
+import { PeerFault } from './peer-body.js';
 import { FRAME, FRAME_HEADER_BYTES } from './relay.js';
 
 /** A relay that is alive but has no new piece for this long is given up. */

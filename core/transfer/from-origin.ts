@@ -26,7 +26,8 @@ import {
   validators,
 } from './freshness.js';
 import type { OriginAnswer } from './origin.js';
-import { PeerFault, type PeerOffer } from './peer-fetch.js';
+import { PeerFault } from './peer-body.js';
+import type { PeerOffer } from './peer-fetch.js';
 
 /** How often a body that breaks off is continued. */
 const RESUMES_MAX = 3;

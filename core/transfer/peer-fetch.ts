@@ -8,7 +8,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
-import { CodedError } from '@peerage/sdk';
+import { setTimeout as pause } from 'node:timers/promises';
 import { BoundedMap } from '../base/bounded.js';
 import type { PeerEndpoint } from '../ports/ports.js';
 import type { PeerSource } from '../protocol/effect.js';
@@ -28,6 +28,7 @@ import {
 } from '../trust/pieces.js';
 import { checkNodeCertificate } from '../trust/policy.js';
 import type { Keyring } from '../wire/open.js';
+import { asFault, bounded, collect, PeerFault, readRelays, within } from './peer-body.js';
 
 /** How long a peer may take; a slow one must not be worse than the next source. */
 export interface PeerTimes {
@@ -56,25 +57,30 @@ const PEERS_MAX = 256;
 /** How many peers are asked one after another before every source counts as busy. */
 const RELAY_TRIES_MAX = 64;
 /** Relays that a busy peer may name, and the size of its list. */
-const RELAYS_NAMED_MAX = 16;
 const RELAY_LIST_BYTES_MAX = 8192;
+
+/** Relays that one download may find bad before the source itself is given up. */
+const RELAYS_EXCLUDED_MAX = 3;
+/** Where all are busy for a moment (one has just finished), they are asked again. */
+const ATTACH_ROUNDS_MAX = 20;
+const ATTACH_PAUSE_MS = 150;
+
+interface Place {
+  readonly peer: PeerEndpoint;
+  readonly path: string;
+}
+
+/** A body that has begun, and who sends it. */
+export interface Attached {
+  readonly response: IncomingMessage;
+  readonly peer: PeerEndpoint;
+}
 
 /** What a peer offers, verified: its bytes can be asked for from any piece on. */
 export interface PeerOffer {
   readonly source: PeerSource;
   readonly signed: SignedAttestation;
   readonly hashes: Buffer;
-}
-
-/** Why a peer's bytes are not used. */
-export class PeerFault extends CodedError {
-  /** `lied`: what it sent contradicts what it signed. `failed`: it did not answer or broke off. */
-  readonly result: 'lied' | 'failed';
-
-  constructor(result: 'lied' | 'failed', message: string, cause?: unknown) {
-    super(result === 'lied' ? 'E_PEER_LIED' : 'E_PEER_FAILED', message, { cause });
-    this.result = result;
-  }
 }
 
 export class PeerFetcher {
@@ -125,32 +131,54 @@ export class PeerFetcher {
     return { source, signed: verdict.value, hashes };
   }
 
-  /** The verified pieces from `piece` on. @throws PeerFault in the iteration */
-  async *pieces({ source, hashes }: PeerOffer, piece: number): AsyncGenerator<Buffer> {
-    const { sizeBytes, alias } = source.copy;
+  /**
+   * The verified pieces from `piece` on. What a relay does wrong is not held against the peer that
+   * named it: the relay is left out, and the rest comes from elsewhere.
+   * @throws PeerFault in the iteration
+   */
+  async *pieces(offer: PeerOffer, piece: number): AsyncGenerator<Buffer> {
+    const { source } = offer;
+    const excluded = new Set<string>();
+    let at = piece;
+    while (at * PIECE_BYTES < source.copy.sizeBytes) {
+      const range = { range: `bytes=${at * PIECE_BYTES}-` };
+      const { alias } = source.copy;
+      const attached = await this.attach(source, alias, () => alias, range, excluded);
+      try {
+        for await (const bytes of this.piecesOf(attached.response, offer, at)) {
+          at += 1;
+          yield bytes;
+        }
+      } catch (error) {
+        const relay = attached.peer.kid;
+        if (relay === source.kid || excluded.size >= RELAYS_EXCLUDED_MAX) throw error;
+        excluded.add(relay);
+      } finally {
+        attached.response.destroy();
+      }
+    }
+  }
+
+  private async *piecesOf(
+    response: IncomingMessage,
+    { source, hashes }: PeerOffer,
+    piece: number,
+  ): AsyncGenerator<Buffer> {
     const start = piece * PIECE_BYTES;
-    if (start >= sizeBytes) return;
-    const range = { range: `bytes=${start}-` };
-    const response = await this.attach(source, alias, () => alias, range);
     if (response.statusCode !== 206 && !(start === 0 && response.statusCode === 200)) {
-      response.destroy();
       throw new PeerFault('failed', `the peer answered ${response.statusCode}`);
     }
     const { pieceMs } = this.times;
-    const arriving = cutPieces(bounded(response, sizeBytes - start));
-    try {
-      for (let at = piece; ; at += 1) {
-        const next = await within(pieceMs, response, `a piece took over ${pieceMs} ms`, () =>
-          arriving.next(),
-        );
-        if (next.done === true) return;
-        if (!isPiece(next.value, hashes, at)) {
-          throw new PeerFault('lied', `piece ${at} does not match its hash`);
-        }
-        yield next.value;
+    const arriving = cutPieces(bounded(response, source.copy.sizeBytes - start));
+    for (let at = piece; ; at += 1) {
+      const next = await within(pieceMs, response, `a piece took over ${pieceMs} ms`, () =>
+        arriving.next(),
+      );
+      if (next.done === true) return;
+      if (!isPiece(next.value, hashes, at)) {
+        throw new PeerFault('lied', `piece ${at} does not match its hash`);
       }
-    } finally {
-      response.destroy();
+      yield next.value;
     }
   }
 
@@ -158,6 +186,7 @@ export class PeerFetcher {
    * Asks a peer for a body; a busy one names those that it already serves, and they are asked in
    * turn, so that a crowd becomes a chain (PROTOCOL §6.4).
    * @param pathAt the path to ask a relay for, by what the busy peer said of it
+   * @param excluded relays (by kid) that are not to be asked
    * @throws PeerFault
    */
   async attach(
@@ -165,24 +194,46 @@ export class PeerFetcher {
     path: string,
     pathAt: (named: string) => string,
     headers: Record<string, string>,
-  ): Promise<IncomingMessage> {
-    const queue: Array<{ readonly peer: PeerEndpoint; readonly path: string }> = [
-      { peer: source, path },
-    ];
-    const tried = new Set([this.identity.kid]);
-    for (let tries = 0; tries < RELAY_TRIES_MAX; tries += 1) {
-      const next = queue.shift();
-      if (next === undefined) break;
-      if (tried.has(next.peer.kid)) continue;
-      tried.add(next.peer.kid);
-      const response = await this.send(next.peer, next.path, headers);
-      if (response.statusCode !== 503) return response;
-      for (const relay of readRelays(await collect(response, RELAY_LIST_BYTES_MAX, next.path))) {
-        const peer = this.locate(relay.kid);
-        if (peer !== undefined) queue.push({ peer, path: pathAt(relay.path) });
+    excluded: ReadonlySet<string> = new Set(),
+  ): Promise<Attached> {
+    for (let round = 0; round < ATTACH_ROUNDS_MAX; round += 1) {
+      const tried = new Set([this.identity.kid, ...excluded]);
+      const queue: Place[] = [{ peer: source, path }];
+      for (const place of queue) {
+        if (tried.has(place.peer.kid) || tried.size > RELAY_TRIES_MAX) continue;
+        tried.add(place.peer.kid);
+        const answer = await this.ask(place, source.kid, headers);
+        if (answer === undefined) continue;
+        if (answer.statusCode !== 503) return { response: answer, peer: place.peer };
+        const list = await collect(answer, RELAY_LIST_BYTES_MAX, place.path).catch(() =>
+          Buffer.alloc(0),
+        );
+        for (const relay of readRelays(list)) {
+          const peer = this.locate(relay.kid);
+          if (peer !== undefined) queue.push({ peer, path: pathAt(relay.path) });
+        }
       }
+      await pause(ATTACH_PAUSE_MS);
     }
     throw new PeerFault('failed', 'every source is busy');
+  }
+
+  /** The answer at a place; `undefined` from a relay that cannot help (any more). */
+  private async ask(
+    { peer, path }: Place,
+    source: string,
+    headers: Record<string, string>,
+  ): Promise<IncomingMessage | undefined> {
+    if (peer.kid === source) return this.send(peer, path, headers);
+    try {
+      const response = await this.send(peer, path, headers);
+      const { statusCode = 0 } = response;
+      if (statusCode === 503 || statusCode < 300) return response;
+      response.destroy();
+    } catch {
+      // A relay that is gone: the next one is asked.
+    }
+    return undefined;
   }
 
   close(): void {
@@ -265,95 +316,6 @@ export class PeerFetcher {
   }
 }
 
-/** A body as a stream whose errors are faults of the peer. */
-export async function* bodyOf(response: IncomingMessage): AsyncGenerator<Buffer> {
-  try {
-    yield* response as AsyncIterable<Buffer>;
-  } catch (error) {
-    throw asFault(error);
-  }
-}
-
-/** A relay that a busy peer names. */
-interface Relay {
-  readonly kid: string;
-  readonly path: string;
-}
-
-/** The relays that a busy peer named; what is not plain is passed over. */
-function readRelays(text: Buffer): Relay[] {
-  try {
-    const parsed: unknown = JSON.parse(text.toString('utf8'));
-    const list: unknown[] = Array.isArray(parsed) ? parsed.slice(0, RELAYS_NAMED_MAX) : [];
-    return list.filter((entry): entry is Relay => {
-      const { kid, path } = (entry ?? {}) as { kid?: unknown; path?: unknown };
-      return (
-        typeof kid === 'string' && typeof path === 'string' && /^(\/f\/[0-9a-f]{64})?$/.test(path)
-      );
-    });
-  } catch {
-    return [];
-  }
-}
-
-/** A whole small body. @throws PeerFault */
-export async function collect(
-  response: IncomingMessage,
-  limitBytes: number,
-  what: string,
-): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > limitBytes)
-        throw new PeerFault('lied', `${what} is larger than ${limitBytes} bytes`);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    throw asFault(error);
-  }
-  return Buffer.concat(chunks);
-}
-
 function listBytes(sizeBytes: number): number {
   return pieceCount(sizeBytes) * HASH_BYTES;
-}
-
-/** Waits for a part of an answer, at most so long; the answer is given up then. */
-/** Waits, and breaks the response off when it takes too long. */
-export async function within<T>(
-  limitMs: number,
-  response: IncomingMessage,
-  why: string,
-  wait: () => Promise<T>,
-): Promise<T> {
-  const timer = setTimeout(() => response.destroy(new PeerFault('failed', why)), limitMs);
-  try {
-    return await wait();
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function asFault(error: unknown): PeerFault {
-  if (error instanceof PeerFault) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new PeerFault('failed', message, error);
-}
-
-/** The body as it comes; refuses one that is longer or shorter than was offered. */
-async function* bounded(response: IncomingMessage, expectedBytes: number): AsyncGenerator<Buffer> {
-  let total = 0;
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      total += chunk.length;
-      if (total > expectedBytes) throw new PeerFault('lied', 'the body is longer than was offered');
-      yield chunk;
-    }
-  } catch (error) {
-    throw asFault(error);
-  }
-  if (total < expectedBytes) throw new PeerFault('failed', 'the body ended early');
 }

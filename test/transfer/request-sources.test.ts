@@ -212,7 +212,7 @@ describe('a member that signs a lie', () => {
 
 describe('a peer that is slow, or another one', () => {
   const rig = useRig();
-  const times = { headMs: 300, stallMs: 300, wholeMs: 400, pieceMs: 400 };
+  const times = { headMs: 800, stallMs: 800, wholeMs: 1000, pieceMs: 1000 };
 
   it('is given so much time for a piece, not for a byte', async () => {
     const node = await rig().node({ times });
