@@ -194,13 +194,11 @@ function revoked(name: string): CodedError {
 
 /** The few texts of a small JSON body. @throws CodedError `E_ENROL_REQUEST` */
 async function readFields(request: IncomingMessage): Promise<Fields> {
+  const length = Number(request.headers['content-length'] ?? Number.NaN);
+  if (!(length <= BODY_BYTES_MAX))
+    throw malformed(`it says no length up to ${BODY_BYTES_MAX} bytes`);
   const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > BODY_BYTES_MAX) throw malformed(`it is larger than ${BODY_BYTES_MAX} bytes`);
-    chunks.push(chunk);
-  }
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
   let value: unknown;
   try {
     value = JSON.parse(Buffer.concat(chunks).toString('utf8'));
