@@ -71,7 +71,8 @@ export class PolicyKeeper {
   /** Reads the state directory's document; at start, and when a command changed it. */
   async load(): Promise<void> {
     const bytes = await this.options.load();
-    if (bytes !== undefined) this.take(bytes, 'state directory');
+    // Not written back: a command may have written a newer one meanwhile.
+    if (bytes !== undefined) this.accept(bytes, 'state directory');
   }
 
   /** A member says that it has a newer one. */
@@ -96,8 +97,16 @@ export class PolicyKeeper {
     await this.saving;
   }
 
-  /** Takes a document if it holds and is newer; false if not. */
+  /** Takes and keeps a document if it holds and is newer; false if not. */
   take(bytes: Buffer, from: string): boolean {
+    if (!this.accept(bytes, from)) return false;
+    this.saving = this.saving
+      .then(() => this.options.save(bytes))
+      .catch((error: unknown) => this.options.logger.log('error', 'policy-not-saved', { error }));
+    return true;
+  }
+
+  private accept(bytes: Buffer, from: string): boolean {
     const { ca, ownName, logger, enforce } = this.options;
     const verdict = openPolicy(bytes, ca);
     if (!verdict.ok) {
@@ -112,9 +121,6 @@ export class PolicyKeeper {
     enforce(version, names);
     logger.log('info', 'policy-taken', { version, revoked: names.size, from });
     if (names.has(ownName)) logger.log('error', 'revoked', { code: 'E_REVOKED', node: ownName });
-    this.saving = this.saving
-      .then(() => this.options.save(bytes))
-      .catch((error: unknown) => logger.log('error', 'policy-not-saved', { error }));
     return true;
   }
 

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@peerage/core/membership/connection.js';
+import { CurrentIdentity } from '@peerage/core/membership/current-identity.js';
 import { EnrolmentDesk } from '@peerage/core/membership/desk.js';
 import { Ledger } from '@peerage/core/membership/ledger.js';
 import type { Logger } from '@peerage/core/ports/log.js';
@@ -54,7 +55,7 @@ export class MovableClock {
 export class Stage {
   readonly directory = mkdtempSync(join(tmpdir(), 'peerage-join-'));
   readonly authority: Authority = createAuthority('office', Date.now());
-  readonly hub: Identity = issueIdentity(this.authority, 'hub', 30, Date.now());
+  readonly hub = new CurrentIdentity(issueIdentity(this.authority, 'hub', 30, Date.now()));
   readonly clock = new MovableClock();
   readonly ledger = new Ledger(this.directory);
   readonly keyring = new MemberKeyring(this.authority.certificate, () => this.clock.wallMs());
@@ -115,6 +116,12 @@ export class Stage {
 
   connect(identity?: Identity): Connection {
     return new Connection({ host: ADDRESS, port: this.port, ...credentials(identity) });
+  }
+
+  /** Gives the hub another certificate, as a renewal does. */
+  renewHub(days: number): void {
+    this.hub.replace(this.member('hub', days));
+    this.objects.renewed();
   }
 
   /** Pretends that so much time passed that no rate is used up any more. */
