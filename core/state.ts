@@ -4,10 +4,12 @@
  *
  *   identity.pem   this node's key and certificate in its group, if it is in one
  *   solo.pem       the same for the group of one that it makes for itself at first start
- *   ca/ca.pem      the CA, on the machine that made it
+ *   policy.xml     the newest group policy: who is revoked
+ *   join.json      where this node joined its group, and renews its certificate
+ *   ca/            the CA (ca.pem) and its books, on the machine that made it
  *   store/ plugins/ control.sock status.sock tickets.sock lock
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, type X509Certificate } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
@@ -15,6 +17,7 @@ import { join } from 'node:path';
 import { CodedError, errorCode } from '@peerage/sdk';
 import {
   type Authority,
+  authorityCertificate,
   authorityFromPem,
   authorityToPem,
   createAuthority,
@@ -23,6 +26,7 @@ import {
   identityToPem,
   issueIdentity,
 } from './trust/authority.js';
+import { checkRenewable } from './trust/policy.js';
 
 /** A socket's path must fit the system's address structure. */
 const SOCKET_PATH_BYTES_MAX = 100;
@@ -98,7 +102,8 @@ function answers(socketPath: string): Promise<boolean> {
   });
 }
 
-function isAlive(pid: number): boolean {
+/** Whether another process with this id runs. */
+export function isAlive(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0 || pid === process.pid) return false;
   try {
     process.kill(pid, 0);
@@ -127,7 +132,10 @@ export async function loadIdentity(
 ): Promise<{ identity: Identity; solo: boolean }> {
   const path = join(directory, 'identity.pem');
   const pem = await readOptional(path);
-  if (pem !== undefined) return { identity: identityFromPem(pem, path, Date.now()), solo: false };
+  if (pem !== undefined) {
+    const identity = identityFromPem(pem, path, Date.now(), checkRenewable);
+    return { identity, solo: false };
+  }
   const soloPath = join(directory, 'solo.pem');
   const soloPem = await readOptional(soloPath);
   if (soloPem !== undefined)
@@ -139,7 +147,11 @@ export async function loadIdentity(
 }
 
 /** Makes a CA in the state directory. @throws CodedError `E_CA_EXISTS`, `E_NAME_INVALID` */
-export async function makeAuthority(directory: string, group: string): Promise<Authority> {
+export async function makeAuthority(
+  directory: string,
+  group: string,
+  passphrase?: string,
+): Promise<Authority> {
   const path = authorityPath(directory);
   if ((await readOptional(path)) !== undefined) {
     throw new CodedError('E_CA_EXISTS', `there is a CA in ${path} already`, {
@@ -148,20 +160,81 @@ export async function makeAuthority(directory: string, group: string): Promise<A
   }
   const authority = createAuthority(group, Date.now());
   await mkdir(join(directory, 'ca'), { recursive: true, mode: 0o700 });
-  await writeSecret(path, authorityToPem(authority));
+  await writeSecret(path, authorityToPem(authority, passphrase));
   return authority;
 }
 
-/** @throws CodedError `E_CA_MISSING` */
-export async function loadAuthority(directory: string): Promise<Authority> {
-  const path = authorityPath(directory);
-  const pem = await readOptional(path);
+/** The CA of this machine. @throws CodedError `E_CA_MISSING`, `E_CA_LOCKED`, `E_IDENTITY_INVALID` */
+export async function loadAuthority(directory: string, passphrase?: string): Promise<Authority> {
+  return authorityFromPem(await readAuthority(directory), authorityPath(directory), passphrase);
+}
+
+/** The CA's certificate, for which no passphrase is needed. @throws as {@link loadAuthority} */
+export async function loadAuthorityCertificate(directory: string): Promise<X509Certificate> {
+  return authorityCertificate(await readAuthority(directory), authorityPath(directory));
+}
+
+/** Whether this machine has a CA. */
+export async function hasAuthority(directory: string): Promise<boolean> {
+  return (await readOptional(authorityPath(directory))) !== undefined;
+}
+
+async function readAuthority(directory: string): Promise<string> {
+  const pem = await readOptional(authorityPath(directory));
   if (pem === undefined) {
     throw new CodedError('E_CA_MISSING', `there is no CA in ${directory}`, {
       action: 'make one with `peerage ca init`, or run this on the machine that has it',
     });
   }
-  return authorityFromPem(pem, path);
+  return pem;
+}
+
+/** A passphrase: the first line of a file. @throws CodedError `E_CA_LOCKED` */
+export async function readPassphrase(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new CodedError('E_CA_LOCKED', `the passphrase file ${file} cannot be read`, { cause });
+  });
+  const [line = ''] = text.split(/\r?\n/);
+  if (line !== '') return line;
+  throw new CodedError('E_CA_LOCKED', `the passphrase file ${file} is empty`, {
+    expected: 'the passphrase on its first line',
+  });
+}
+
+/** The newest group policy that this node took; `undefined` if there was none yet. */
+export async function loadPolicy(directory: string): Promise<Buffer | undefined> {
+  const text = await readOptional(join(directory, 'policy.xml'));
+  return text === undefined ? undefined : Buffer.from(text);
+}
+
+export function savePolicy(directory: string, bytes: Buffer): Promise<void> {
+  return writeSecret(join(directory, 'policy.xml'), bytes.toString('utf8'));
+}
+
+/** Where this node joined. */
+export interface JoinedAt {
+  readonly host: string;
+  readonly port: number;
+}
+
+export function saveJoinedAt(directory: string, at: JoinedAt): Promise<void> {
+  return writeSecret(join(directory, 'join.json'), JSON.stringify(at));
+}
+
+/** Where this node joined; `undefined` if its identity came as a file. */
+export async function loadJoinedAt(directory: string): Promise<JoinedAt | undefined> {
+  const text = await readOptional(join(directory, 'join.json'));
+  try {
+    const { host, port } = JSON.parse(text ?? '') as { host?: unknown; port?: unknown };
+    return typeof host === 'string' && typeof port === 'number' ? { host, port } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function identityPath(directory: string): string {
+  return join(directory, 'identity.pem');
 }
 
 /** Writes an identity's bundle, readable by its owner alone. */

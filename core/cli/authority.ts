@@ -1,47 +1,183 @@
-/** The commands of the CA; they work on files alone, no node need run. */
-import { join } from 'node:path';
-import { loadAuthority, machineName, makeAuthority, prepareState, saveIdentity } from '../state.js';
-import { issueIdentity } from '../trust/authority.js';
+/** The commands of the CA; they work on files alone, a running node is only told what changed. */
+import { CodedError, errorCode } from '@peerage/sdk';
+import { CERTIFICATE_DAYS } from '../membership/desk.js';
+import { Ledger } from '../membership/ledger.js';
+import { revokeName } from '../membership/revoke.js';
+import {
+  identityPath,
+  loadAuthority,
+  loadAuthorityCertificate,
+  loadPolicy,
+  machineName,
+  makeAuthority,
+  prepareState,
+  readPassphrase,
+  saveIdentity,
+} from '../state.js';
+import { checkName, issueIdentity } from '../trust/authority.js';
+import { newSecret, secretHash, tokenText } from '../trust/enrolment.js';
+import { openPolicy } from '../trust/group-policy.js';
+import { ask } from './client.js';
 import type { CommandLine } from './options.js';
 import { print, usage } from './output.js';
+import { formatTable } from './print.js';
 
-const CERTIFICATE_DAYS = 30;
 const CERTIFICATE_DAYS_MAX = 3650;
+const TTL_DEFAULT = '1h';
+const TTL_MAX_MS = 30 * 24 * 60 * 60_000;
+const UNITS_MS: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
-/** `peerage ca init|issue`: works on files alone, no node need run. */
-export async function ca(
-  line: CommandLine,
-  verb: string,
-  name: string | undefined,
-): Promise<number> {
+type Verb = (line: CommandLine, name: string | undefined) => Promise<number>;
+
+const VERBS: Readonly<Record<string, Verb>> = { init, issue, token, list, revoke };
+
+/** `peerage ca init|token|list|issue|revoke`. */
+export async function ca(line: CommandLine, verb: string, name: string | undefined) {
+  const command = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  if (command === undefined) throw usage(`ca ${verb} is not known`);
+  await prepareState(line.stateDirectory);
+  return command(line, name);
+}
+
+async function init(line: CommandLine): Promise<number> {
   const { stateDirectory } = line;
-  const days = Number(line.days ?? CERTIFICATE_DAYS);
-  if (!Number.isInteger(days) || days < 1 || days > CERTIFICATE_DAYS_MAX) {
-    throw usage(`--days must be a whole number from 1 to ${CERTIFICATE_DAYS_MAX}`);
-  }
-  await prepareState(stateDirectory);
-  if (verb === 'init') {
-    const authority = await makeAuthority(stateDirectory, line.group ?? 'peerage');
-    const identity = issueIdentity(authority, line.name ?? machineName(), days, Date.now());
-    await saveIdentity(join(stateDirectory, 'identity.pem'), identity);
-    const result = { group: authority.group, node: identity.name, kid: identity.kid };
-    print(
-      line,
-      result,
-      `group ${authority.group} made; this machine is ${identity.name} in it (restart the node).\nNext: peerage ca issue NAME --out NAME.pem, and place it as identity.pem in that machine's state directory.`,
-    );
-    return 0;
-  }
-  if (verb !== 'issue') throw usage(`ca ${verb} is not known`);
-  if (name === undefined || line.outputFile === undefined)
-    throw usage('ca issue needs NAME and --out FILE');
-  const identity = issueIdentity(await loadAuthority(stateDirectory), name, days, Date.now());
-  await saveIdentity(line.outputFile, identity);
-  const result = { node: identity.name, kid: identity.kid, file: line.outputFile };
+  const days = readDays(line);
+  const passphrase = await readPassphrase(line.passphraseFile);
+  const authority = await makeAuthority(stateDirectory, line.group ?? 'peerage', passphrase);
+  const identity = issueIdentity(authority, line.name ?? machineName(), days, Date.now());
+  await saveIdentity(identityPath(stateDirectory), identity);
+  await new Ledger(stateDirectory).record(identity.certificate, Date.now());
+  const result = { group: authority.group, node: identity.name, kid: identity.kid };
   print(
     line,
     result,
-    `${name}: ${line.outputFile} is its key and certificate; place it as identity.pem in its state directory, and keep it secret`,
+    `group ${authority.group} made; this machine is ${identity.name} in it (restart the node).\nNext, for each other machine: peerage ca token --name NAME here, peerage join HOST TOKEN there.`,
   );
   return 0;
+}
+
+async function token(line: CommandLine): Promise<number> {
+  const { stateDirectory, name } = line;
+  if (name === undefined) throw usage('ca token needs --name NAME');
+  checkName(name, 'node');
+  const authority = await loadAuthorityCertificate(stateDirectory);
+  await refuseRevoked(stateDirectory, name);
+  const expiresAt = Date.now() + readTtlMs(line.ttl ?? TTL_DEFAULT);
+  const secret = newSecret();
+  await new Ledger(stateDirectory).addToken(secretHash(secret), name, expiresAt, Date.now());
+  const text = tokenText(authority, secret);
+  print(line, { name, token: text, expiresAt: new Date(expiresAt).toISOString() }, text);
+  return 0;
+}
+
+async function issue(line: CommandLine, name: string | undefined): Promise<number> {
+  const { stateDirectory, outputFile } = line;
+  if (name === undefined || outputFile === undefined)
+    throw usage('ca issue needs NAME and --out FILE');
+  const days = readDays(line);
+  const passphrase = await readPassphrase(line.passphraseFile);
+  const authority = await loadAuthority(stateDirectory, passphrase);
+  await refuseRevoked(stateDirectory, name);
+  const identity = issueIdentity(authority, name, days, Date.now());
+  await new Ledger(stateDirectory).record(identity.certificate, Date.now());
+  await saveIdentity(outputFile, identity);
+  print(
+    line,
+    { node: identity.name, kid: identity.kid, file: outputFile },
+    `${name}: ${outputFile} is its key and certificate; place it as identity.pem in its state directory, and keep it secret`,
+  );
+  return 0;
+}
+
+async function list(line: CommandLine): Promise<number> {
+  const { stateDirectory } = line;
+  await loadAuthorityCertificate(stateDirectory);
+  const ledger = new Ledger(stateDirectory);
+  const revoked = await revokedNames(stateDirectory);
+  const now = Date.now();
+  const certificates = (await ledger.issued()).map(({ name, kid, expiresAt }) => ({
+    name,
+    kid,
+    expiresAt: new Date(expiresAt).toISOString(),
+    state: revoked.has(name) ? 'revoked' : now > expiresAt ? 'expired' : 'good',
+  }));
+  const tokens = (await ledger.tokens()).map(({ name, expiresAt, failures, state }) => ({
+    name,
+    expiresAt: new Date(expiresAt).toISOString(),
+    state: state === 'open' && now >= expiresAt ? 'expired' : state,
+    failures,
+  }));
+  const open = tokens.filter(({ state }) => state === 'open');
+  const rows = [
+    ...certificates.map(({ name, kid, expiresAt, state }) => [name, kid, expiresAt, state]),
+    ...open.map(({ name, expiresAt }) => [name, 'token', expiresAt, 'open']),
+  ];
+  const text = formatTable(['NAME', 'KID', 'EXPIRES', 'STATE'], rows);
+  print(line, { certificates, tokens, revoked: [...revoked] }, text);
+  return 0;
+}
+
+async function revoke(line: CommandLine, name: string | undefined): Promise<number> {
+  if (name === undefined) throw usage('ca revoke needs NAME');
+  checkName(name, 'node');
+  const { stateDirectory } = line;
+  const passphrase = await readPassphrase(line.passphraseFile);
+  const authority = await loadAuthority(stateDirectory, passphrase);
+  const ledger = new Ledger(stateDirectory);
+  const policy = await ledger.change(() => revokeName(stateDirectory, authority, name));
+  const known = (await ledger.issued()).some((issued) => issued.name === name);
+  const told = await tellNode(stateDirectory);
+  const warning = known ? '' : `\nNo certificate was issued here to ${name}: is the name right?`;
+  const spread = told
+    ? 'the running node tells the others now'
+    : 'no node runs here: it is told to the others when one is started';
+  print(
+    line,
+    { revoked: name, version: policy.version, known, told },
+    `${name} is revoked (policy ${policy.version}); ${spread}${warning}`,
+  );
+  return 0;
+}
+
+/** Makes the running node read the policy anew; false if none runs. */
+async function tellNode(stateDirectory: string): Promise<boolean> {
+  try {
+    await ask(stateDirectory, 'POST', '/policy/reload');
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'E_NOT_RUNNING') return false;
+    throw error;
+  }
+}
+
+async function revokedNames(stateDirectory: string): Promise<Set<string>> {
+  const bytes = await loadPolicy(stateDirectory);
+  if (bytes === undefined) return new Set();
+  const verdict = openPolicy(bytes, await loadAuthorityCertificate(stateDirectory));
+  return new Set(verdict.ok ? verdict.value.policy.revoked.map(({ name }) => name) : []);
+}
+
+async function refuseRevoked(stateDirectory: string, name: string): Promise<void> {
+  if (!(await revokedNames(stateDirectory)).has(name)) return;
+  throw new CodedError('E_REVOKED', `${name} is revoked in this group`, {
+    action: 'give the machine another name',
+  });
+}
+
+function readDays(line: CommandLine): number {
+  const days = Number(line.days ?? CERTIFICATE_DAYS);
+  if (Number.isInteger(days) && days >= 1 && days <= CERTIFICATE_DAYS_MAX) return days;
+  throw usage(`--days must be a whole number from 1 to ${CERTIFICATE_DAYS_MAX}`);
+}
+
+function readTtlMs(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const durationMs = Number(count) * (UNITS_MS[unit ?? ''] ?? Number.NaN);
+  if (durationMs > 0 && durationMs <= TTL_MAX_MS) return durationMs;
+  throw usage('--ttl must be a number with s, m, h or d, at most 30d');
 }

@@ -19,6 +19,8 @@ export interface CommandLine {
   readonly name: string | undefined;
   readonly group: string | undefined;
   readonly days: string | undefined;
+  readonly ttl: string | undefined;
+  readonly passphraseFile: string | undefined;
 }
 
 export const USAGE = `peerage: a LAN fetches each thing from the Internet once, and shares it
@@ -29,13 +31,18 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage cache list | pin URL | unpin URL | purge URL
   peerage plugins list | enable ID | disable ID
   peerage ca init [--group NAME]   make a group's CA on this machine, and join this machine to it
+  peerage ca token --name NAME     one line that lets one machine join under that name
+  peerage join HOST TOKEN          join the group of that line; HOST has the CA (TOKEN -: from input)
+  peerage ca list | revoke NAME    certificates and open tokens; put a machine out of the group
   peerage ca issue NAME --out FILE make another machine's identity (its STATE/identity.pem)
 
   --json           print JSON
   --state DIR      the node's state directory      (or PEERAGE_STATE)
   --config FILE    its plugins.json                (or PEERAGE_CONFIG)
   --sha256 HEX     with get: the bytes' digest; peers may then serve http: URLs too
-  --name NAME      this node's name, with ca init  (default: the host's name)
+  --name NAME      this node's name, with ca init  (default: the host's name), or a token's
+  --ttl TIME       how long a token is good: 30s, 10m, 1h, 2d   (default: 1h)
+  --passphrase-file FILE  of the CA's key: with ca init, issue, revoke, and start
   --days N         how long a certificate is good  (default: 30)
 `;
 
@@ -57,6 +64,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
         name: { type: 'string' },
         group: { type: 'string' },
         days: { type: 'string' },
+        ttl: { type: 'string' },
+        'passphrase-file': { type: 'string' },
       },
     });
     const stateDirectory =
@@ -73,6 +82,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       name: values.name,
       group: values.group,
       days: values.days,
+      ttl: values.ttl,
+      passphraseFile: values['passphrase-file'],
     };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

@@ -46,6 +46,7 @@ async function dispatch(line: CommandLine): Promise<number> {
       ? look(line, 'plugins')
       : (await import('./plugins.js')).plugins(line, verb ?? '', argument);
   if (command === 'ca') return (await import('./authority.js')).ca(line, verb ?? '', argument);
+  if (command === 'join') return (await import('./join.js')).join(line, verb, argument);
   throw new CodedError('E_USAGE', `${command} is not a command`, {
     action: 'see `peerage --help`',
   });

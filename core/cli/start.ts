@@ -9,13 +9,13 @@ import type { CommandLine } from './options.js';
 
 export async function start(line: CommandLine): Promise<number> {
   const logger = new LineLogger();
-  const { configurationFile: file, stateDirectory } = line;
+  const { configurationFile: file, stateDirectory, passphraseFile } = line;
   const configuration =
     file === undefined
       ? parseConfiguration(JSON.stringify(DEFAULT_CONFIGURATION), 'built-in plugins.json')
       : await readConfiguration(file);
   const asked = untilSignal();
-  const node = await startNode({ stateDirectory, configuration, logger });
+  const node = await startNode({ stateDirectory, configuration, logger, passphraseFile });
   const { identity, solo } = node;
   logger.log('info', 'ready', {
     version: CORE_VERSION,
@@ -24,7 +24,7 @@ export async function start(line: CommandLine): Promise<number> {
     state: stateDirectory,
     configuration: configuration.file,
     next: solo
-      ? 'share with other machines: `peerage ca init` here, `peerage ca issue NAME` for each of them'
+      ? 'share with other machines: `peerage ca init` here, then `peerage ca token` for each of them'
       : '`peerage peers` shows the other machines',
   });
   const signal = await asked;

@@ -38,6 +38,8 @@ export interface DriverOptions {
   readonly packetPort: number;
   /** Called for each interface that comes up, so that objects are served there too. */
   readonly onInterface: (lan: LanInterface) => Promise<void>;
+  /** Called when a member says that it has a newer group policy (§1.8). */
+  readonly onPolicy?: (from: PeerEndpoint, version: number) => void;
 }
 
 export class PeeringDriver implements LanPeering {
@@ -92,8 +94,26 @@ export class PeeringDriver implements LanPeering {
     return pending;
   }
 
+  /** A newer group policy is in force: those it revokes are out, the others are told. */
+  policyGrew(version: number, revoked: ReadonlySet<string>): void {
+    const { peer, clock } = this.options;
+    this.perform(peer.expel(clock.nowMs(), revoked));
+    this.perform(peer.policyGrew(clock.nowMs(), version));
+  }
+
+  /** This node has another key and certificate now. */
+  renewed(): void {
+    this.perform(this.options.peer.renewed(this.options.clock.nowMs()));
+  }
+
   locate(kid: string): PeerEndpoint | undefined {
     return this.options.peer.members.get(kid);
+  }
+
+  /** Where the live peers are that serve. */
+  endpoints(): Array<{ readonly host: string; readonly port: number }> {
+    const servers = [...this.options.peer.members.values()].filter(({ server }) => server);
+    return servers.map(({ address: host, port }) => ({ host, port }));
   }
 
   status(): PeeringStatus {
@@ -194,6 +214,9 @@ export class PeeringDriver implements LanPeering {
       case 'settle':
         this.searches.get(effect.want)?.settled();
         this.searches.delete(effect.want);
+        break;
+      case 'fetch-policy':
+        this.options.onPolicy?.(effect.from, effect.version);
         break;
       case 'deliver':
         this.counters.add('custom-undelivered');

@@ -3,6 +3,7 @@
  * `composition.ts` joins them. Each contract has one suite in test/contract where it has more than
  * one implementation.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ResourceRequest, ResourceResponse } from '@peerage/sdk';
 import type { Copies } from '../protocol/context.js';
 import type { Source } from '../protocol/effect.js';
@@ -118,4 +119,9 @@ export interface PluginStatus {
 /** The shell of the plugins. */
 export interface PluginHost {
   plugins(): PluginStatus[];
+}
+
+/** Answers `/j/…` on the object server of the node that has the CA (PROTOCOL §1.7). */
+export interface JoinDesk {
+  answer(request: IncomingMessage, response: ServerResponse): Promise<void>;
 }

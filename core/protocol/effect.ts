@@ -5,7 +5,7 @@
  * Order contract: perform the effects of one call in the order of the list. Nothing in the list
  * waits for the result of an earlier effect; results come back by further calls (`retrieved`).
  */
-import type { Address, Copy, Message } from './message.js';
+import type { Address, Copy, Message, Sender } from './message.js';
 
 /** A peer that offers a copy. */
 export interface PeerSource {
@@ -62,6 +62,8 @@ export type Effect =
   | { readonly kind: 'retrieve'; readonly want: number; readonly source: Source }
   /** The want is over: its bytes arrived, or every source failed. */
   | { readonly kind: 'settle'; readonly want: number; readonly ok: boolean }
+  /** A member has a newer group policy than we (§1.8); answer with `Peer.policyGrew`. */
+  | { readonly kind: 'fetch-policy'; readonly from: Sender; readonly version: number }
   /** An application's packet for a plugin of this node. */
   | {
       readonly kind: 'deliver';

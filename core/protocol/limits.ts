@@ -63,6 +63,10 @@ export const BEACON_LIVE_INTERVALS = 3;
 /** Directed hellos that a newly started node draws (§2.6). */
 export const WELCOMES_MAX = 8;
 
+/** A grown policy is announced after up to this long, unless so many others did (§1.8). */
+export const ANNOUNCE_WINDOW_MS = 1000;
+export const ANNOUNCEMENTS_ENOUGH = 3;
+
 /** Bounds of the tables (§9). */
 export const MEMBERS_MAX = 1024;
 export const HINTS_MAX = 65_536;

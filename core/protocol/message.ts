@@ -112,6 +112,8 @@ export interface Hello {
   readonly starting: boolean;
   /** How many peers the sender takes for live. */
   readonly peers: number;
+  /** Version of the group policy that the sender has (§1.8); absent if it has none. */
+  readonly policy?: number;
   /** The one newcomer that is welcomed; absent in a broadcast. */
   readonly to?: string;
 }

@@ -15,6 +15,8 @@ import { Crowds } from './crowd.js';
 import type { Effect, FlightSource, PeerSource } from './effect.js';
 import { Hints } from './hints.js';
 import {
+  ANNOUNCE_WINDOW_MS,
+  ANNOUNCEMENTS_ENOUGH,
   ANSWERS_MAX,
   BAN_MS,
   BANS_MAX,
@@ -52,6 +54,9 @@ export class Peer {
   private nextId: number;
   private countedAt: InstantMs = 0;
   private beaconAt: InstantMs | undefined;
+  private policyVersion = 0;
+  /** A hello out of turn that is still to be said, and how many others said as much. */
+  private announcement: { readonly at: InstantMs; heard: number } | undefined;
   private earliest: InstantMs | undefined;
 
   constructor(options: PeerOptions) {
@@ -103,6 +108,7 @@ export class Peer {
   stop(_now: InstantMs): Effect[] {
     if (this.options.peering) this.effects.push({ kind: 'broadcast', message: { type: 'bye' } });
     this.beaconAt = undefined;
+    this.announcement = undefined;
     this.answers.clear();
     return this.take();
   }
@@ -156,6 +162,7 @@ export class Peer {
       if (now >= at) this.welcome(kid);
       else this.consider(at);
     }
+    if (this.announcement !== undefined && now >= this.announcement.at) this.sayHello(now, false);
     if (this.beaconAt !== undefined && now >= this.beaconAt) {
       this.members.expire(now);
       this.sayHello(now, false);
@@ -198,6 +205,29 @@ export class Peer {
   /** Nobody on this node needs it any more. */
   cancel(_now: InstantMs, id: number): Effect[] {
     this.searches.get(id)?.cancel();
+    return this.take();
+  }
+
+  /** This node has a newer group policy now: the others are told soon, unless others do (§1.8). */
+  policyGrew(now: InstantMs, version: number): Effect[] {
+    if (version > this.policyVersion) {
+      this.policyVersion = version;
+      this.announce(now);
+    }
+    return this.take();
+  }
+
+  /** This node has another key now: the others learn it from a hello out of turn. */
+  renewed(now: InstantMs): Effect[] {
+    this.announce(now, Number.NEGATIVE_INFINITY);
+    return this.take();
+  }
+
+  /** These names are no members any more. */
+  expel(_now: InstantMs, names: ReadonlySet<string>): Effect[] {
+    for (const { kid, name } of [...this.members.values()]) {
+      if (names.has(name)) this.members.remove(kid);
+    }
     return this.take();
   }
 
@@ -278,6 +308,7 @@ export class Peer {
 
   private heardHello(now: InstantMs, from: Sender, hello: Hello, isNew: boolean): void {
     if (hello.to === this.options.kid) this.members.acquainted(from.kid);
+    this.heardPolicy(from, hello);
     if (!hello.starting || hello.to !== undefined || !isNew) return;
     const chance = WELCOMES_MAX / Math.max(1, this.members.size);
     if (this.options.random.fraction() >= chance) return;
@@ -285,6 +316,23 @@ export class Peer {
     const at = now + this.options.random.fraction() * windowMs;
     this.welcomes.set(from.kid, at);
     this.consider(at);
+  }
+
+  private heardPolicy(from: Sender, { policy = 0, to }: Hello): void {
+    if (policy > this.policyVersion) {
+      this.effects.push({ kind: 'fetch-policy', from, version: policy });
+    }
+    const { announcement } = this;
+    if (announcement === undefined || to !== undefined || policy < this.policyVersion) return;
+    announcement.heard += 1;
+    if (announcement.heard >= ANNOUNCEMENTS_ENOUGH) this.announcement = undefined;
+  }
+
+  /** Says hello out of turn, at a random moment; before the start there is nobody to tell. */
+  private announce(now: InstantMs, heard = 0): void {
+    if (this.beaconAt === undefined) return;
+    const at = now + this.options.random.fraction() * ANNOUNCE_WINDOW_MS;
+    this.announcement = { at, heard };
   }
 
   private welcome(kid: string): void {
@@ -296,6 +344,7 @@ export class Peer {
   }
 
   private sayHello(now: InstantMs, starting: boolean): void {
+    this.announcement = undefined;
     this.effects.push({ kind: 'broadcast', message: this.hello(starting) });
     const spread = 1 + BEACON_JITTER * (2 * this.options.random.fraction() - 1);
     this.beaconAt = now + this.members.beaconIntervalMs() * spread;
@@ -303,7 +352,9 @@ export class Peer {
 
   private hello(starting: boolean): Hello {
     const { client, server, internet } = this.options;
-    return { type: 'hello', client, server, internet, starting, peers: this.members.size };
+    const policy = this.policyVersion === 0 ? {} : { policy: this.policyVersion };
+    const peers = this.members.size;
+    return { type: 'hello', client, server, internet, starting, peers, ...policy };
   }
 
   /** Hands out the effects, drops finished searches, and finds the next wake-up. */
@@ -316,6 +367,7 @@ export class Peer {
       if (search.over) this.searches.delete(id);
       else this.consider(search.wakeAt);
     }
+    this.consider(this.announcement?.at);
     return effects;
   }
 

@@ -5,6 +5,7 @@
  *   GET  /status /peers /downloads /plugins /cache      both sockets
  *   GET  /get?url=…&sha256=…   the bytes of a resource   control
  *   POST /cache/pin /cache/unpin /cache/purge ?url=…    control
+ *   POST /policy/reload        policy.xml has changed    control
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -39,7 +40,16 @@ export interface ControlOptions {
   readonly transfer: ContentTransfer;
   readonly server: ObjectServer;
   readonly host: PluginHost;
+  /** The group policy, unless this node is a group of one. */
+  readonly policy?: GroupPolicyControl | undefined;
   readonly logger: Logger;
+}
+
+/** The group policy as this interface needs it. */
+export interface GroupPolicyControl {
+  readonly version: number;
+  status(): object;
+  load(): Promise<void>;
 }
 
 type View = () => unknown;
@@ -92,10 +102,16 @@ export class ControlService {
     '/cache/pin': (url) => this.options.transfer.pin(url, true),
     '/cache/unpin': (url) => this.options.transfer.pin(url, false),
     '/cache/purge': (url) => this.options.transfer.purge(url),
+    '/policy/reload': () => this.reloadPolicy(),
   };
 
+  private async reloadPolicy(): Promise<number> {
+    await this.options.policy?.load();
+    return this.options.policy?.version ?? 0;
+  }
+
   private status(): unknown {
-    const { about, peering, transfer, host, server } = this.options;
+    const { about, peering, transfer, host, server, policy } = this.options;
     const { peers, ...lan } = peering.status();
     return {
       ...about,
@@ -105,6 +121,7 @@ export class ControlService {
       transfer: transfer.status(),
       uploads: server.counters.snapshot(),
       plugins: host.plugins(),
+      ...(policy === undefined ? {} : { policy: policy.status() }),
     };
   }
 

@@ -175,6 +175,7 @@ export class Fetch {
       return this.discard(flight);
     }
     const signed = sameBytes(describe(sha256, chainHead(hashes)), sha256, chainHead(hashes));
+    if (this.options.keyring.isRevoked(signed.signer)) return this.discard(flight);
     flight.track.end(signed);
     try {
       await this.options.store.commit(

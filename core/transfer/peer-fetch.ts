@@ -88,7 +88,9 @@ export class PeerFetcher {
   private readonly keyring: Keyring;
   private readonly locate: (kid: string) => PeerEndpoint | undefined;
   private readonly times: PeerTimes;
-  private readonly agents = new BoundedMap<string, Agent>(PEERS_MAX);
+  private readonly agents = new BoundedMap<string, { readonly agent: Agent; name: string }>(
+    PEERS_MAX,
+  );
 
   /** @param locate where a live peer is; relays are named by kid alone */
   constructor(
@@ -117,7 +119,11 @@ export class PeerFetcher {
         : this.getWhole(source, copy.alias.replace(/^\/o\//, '/p/'), listBytes(copy.sizeBytes)),
     ]);
     const verdict = openAttestation(frame, this.keyring);
-    if (!verdict.ok) throw new PeerFault('lied', `attestation refused: ${verdict.reason}`);
+    if (!verdict.ok) {
+      // Who offers what a revoked node attested may not have heard of it yet.
+      const result = verdict.reason === 'revoked' ? 'failed' : 'lied';
+      throw new PeerFault(result, `attestation refused: ${verdict.reason}`);
+    }
     const { attestation } = verdict.value;
     if (attestation.sha256 !== copy.sha256 || attestation.sizeBytes !== copy.sizeBytes) {
       throw new PeerFault('lied', 'the attestation is of other bytes than were offered');
@@ -237,10 +243,25 @@ export class PeerFetcher {
   }
 
   close(): void {
-    for (const agent of this.agents.values()) agent.destroy();
+    for (const { agent } of this.agents.values()) agent.destroy();
   }
 
-  private async getWhole(source: PeerEndpoint, path: string, limitBytes: number): Promise<Buffer> {
+  /** Cuts the connections to members that are revoked now. */
+  dropRevoked(): void {
+    for (const [kid, { agent, name }] of [...this.agents]) {
+      if (!this.keyring.isRevoked(name)) continue;
+      this.agents.delete(kid);
+      agent.destroy();
+    }
+  }
+
+  /** Our certificate is another one: connections to come show it, those in use run out. */
+  renewed(): void {
+    this.agents.clear();
+  }
+
+  /** A whole small body of a member. @throws PeerFault */
+  async getWhole(source: PeerEndpoint, path: string, limitBytes: number): Promise<Buffer> {
     const response = await this.send(source, path, {});
     if (response.statusCode !== 200) {
       response.destroy();
@@ -290,9 +311,9 @@ export class PeerFetcher {
   }
 
   /** One pool of connections per kid, so that a kept connection is always the right peer's. */
-  private agentFor({ kid }: PeerEndpoint): Agent {
+  private agentFor({ kid, name }: PeerEndpoint): Agent {
     const known = this.agents.touch(kid);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.agent;
     const { key, certificate, ca } = this.identity;
     const agent = new Agent({
       keepAlive: true,
@@ -303,7 +324,7 @@ export class PeerFetcher {
       minVersion: 'TLSv1.3',
       checkServerIdentity: (_host, peer) => this.judge(peer.raw, kid),
     });
-    this.agents.set(kid, agent)?.destroy();
+    this.agents.set(kid, { agent, name })?.agent.destroy();
     return agent;
   }
 

@@ -5,7 +5,9 @@
  *   GET       /p/<sha256>   its piece hashes                   members only
  *   GET       /a/<hash>     an attestation                     members only
  *   GET       /f/<hash>     a download in progress, followed   members only
+ *   GET       /g/policy     the newest group policy (§1.8)     members only
  *   GET       /c/<kid>      this node's own certificate (§2.5) anybody
+ *   GET, POST /j/…          joining (§1.7), where the CA is    anybody
  *
  * Anything else: 404 before any work. Paths are matched by one pattern; the disk path is made of
  * the digest alone. Invariant: every byte of an object was checked against its piece hash when it
@@ -19,10 +21,11 @@ import type { TLSSocket } from 'node:tls';
 import { CodedError } from '@peerage/sdk';
 import { Counters } from '../base/bounded.js';
 import type { Logger } from '../ports/log.js';
+import type { JoinDesk } from '../ports/ports.js';
 import type { Copy } from '../protocol/message.js';
 import type { Identity } from '../trust/authority.js';
 import { PIECE_BYTES } from '../trust/pieces.js';
-import { checkNodeCertificate } from '../trust/policy.js';
+import { checkNodeCertificate, type NodeCertificate } from '../trust/policy.js';
 import type { Keyring } from '../wire/open.js';
 import type { Entry } from './catalogue.js';
 import type { Flight } from './flight.js';
@@ -30,6 +33,8 @@ import { relayFrames } from './relay.js';
 import type { ObjectStore } from './store.js';
 
 const ROUTE = /^\/([opacf])\/([0-9a-f]{64}|[A-Za-z0-9_-]{22})$/;
+const JOIN_ROUTES = ['/j/ca', '/j/enrol', '/j/renew'];
+const POLICY_ROUTE = '/g/policy';
 const RANGE = /^bytes=(\d{1,15})-(\d{0,15})$/;
 /** Uploads at once; further requests are told to come back (§6.2). */
 const UPLOADS_MAX = 32;
@@ -71,12 +76,18 @@ export interface ObjectServerOptions {
   readonly logger: Logger;
   /** Uploads at once. */
   readonly uploadsMax?: number;
+  /** The newest group policy's exact bytes. */
+  readonly policy?: () => Buffer | undefined;
+  /** Where joining is answered; only on the node that has the CA. */
+  readonly desk?: JoinDesk | undefined;
 }
 
 export class ObjectServer {
   readonly counters = new Counters();
   private readonly options: ObjectServerOptions;
   private readonly servers = new Map<string, Server>();
+  /** Open connections, so that those of a revoked node can be cut. */
+  private readonly sockets = new Set<TLSSocket>();
   private uploads = 0;
   /** Who is being sent what: by object or flight, the kid and where it relays it. */
   private readonly takers = new Map<string, Map<string, string>>();
@@ -85,27 +96,52 @@ export class ObjectServer {
     this.options = options;
   }
 
+  /** Cuts the connections of members that are revoked now. */
+  dropRevoked(): void {
+    for (const socket of this.sockets) {
+      const node = this.nodeOf(socket);
+      if (node === undefined || !this.options.keyring.isRevoked(node.name)) continue;
+      this.counters.add('connections-cut-revoked');
+      socket.destroy();
+    }
+  }
+
+  /** Shows another certificate on connections to come. */
+  renewed(): void {
+    for (const server of this.servers.values()) server.setSecureContext(this.credentials());
+  }
+
+  private credentials() {
+    const { key, certificate, ca } = this.options.identity;
+    return {
+      key: key.export({ type: 'pkcs8', format: 'pem' }),
+      cert: certificate.toString(),
+      ca: ca.toString(),
+      minVersion: 'TLSv1.3',
+    } as const;
+  }
+
   /** Listens on one more address; again is harmless (a cable that comes back). @throws CodedError `E_PORT_TAKEN` */
   async listen(address: string, port: number): Promise<void> {
     const place = `${address}:${port}`;
     if (this.servers.has(place)) return;
-    const { key, certificate, ca } = this.options.identity;
     const server = createServer(
       {
         ...LIMITS,
-        key: key.export({ type: 'pkcs8', format: 'pem' }),
-        cert: certificate.toString(),
-        ca: ca.toString(),
+        ...this.credentials(),
         requestCert: true,
         handshakeTimeout: HANDSHAKE_MS,
         rejectUnauthorized: false,
-        minVersion: 'TLSv1.3',
         highWaterMark: 1024 * 1024,
       },
       (request, response) => void this.answer(request, response),
     );
     server.maxConnections = CONNECTIONS_MAX;
     server.on('tlsClientError', () => this.counters.add('handshake-failed'));
+    server.on('secureConnection', (socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    });
     server.on('clientError', (_error, socket) => socket.destroy());
     server.setTimeout(IDLE_MS);
     await new Promise<void>((resolve, reject) => {
@@ -125,7 +161,11 @@ export class ObjectServer {
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const match = ROUTE.exec(request.url ?? '');
+    const path = request.url ?? '';
+    const { desk } = this.options;
+    if (desk !== undefined && JOIN_ROUTES.includes(path)) return desk.answer(request, response);
+    if (path === POLICY_ROUTE) return this.answerPolicy(request, response);
+    const match = ROUTE.exec(path);
     const [, kind = '', name = ''] = match ?? [];
     const read = request.method === 'GET' || request.method === 'HEAD';
     if (match === null || !read) return this.refuse(response, 404, 'unknown-path');
@@ -153,6 +193,15 @@ export class ObjectServer {
     const { identity } = this.options;
     if (kid !== identity.kid) return this.refuse(response, 404, 'unknown-kid');
     sendWhole(response, identity.certificate.raw);
+  }
+
+  private answerPolicy(request: IncomingMessage, response: ServerResponse): void {
+    const member = this.memberOf(request.socket as TLSSocket);
+    if (member === undefined) return this.refuse(response, 404, 'stranger');
+    const bytes = this.options.policy?.();
+    if (bytes === undefined || request.method !== 'GET')
+      return this.refuse(response, 404, 'unknown-path');
+    sendWhole(response, bytes);
   }
 
   private async answerAttestation(response: ServerResponse, id: string): Promise<void> {
@@ -273,11 +322,16 @@ export class ObjectServer {
 
   /** The kid of the member at the other end; `undefined` for a stranger. */
   private memberOf(socket: TLSSocket): string | undefined {
-    const { raw } = socket.getPeerCertificate();
+    const node = this.nodeOf(socket);
+    return node === undefined || this.options.keyring.isRevoked(node.name) ? undefined : node.kid;
+  }
+
+  private nodeOf(socket: TLSSocket): NodeCertificate | undefined {
+    // Of a closed connection there is nothing left to be had.
+    const { raw } = socket.getPeerCertificate() ?? {};
     if (raw === undefined) return undefined;
     const verdict = checkNodeCertificate(raw, this.options.identity.ca, Date.now());
-    const good = verdict.ok && !this.options.keyring.isRevoked(verdict.node.name);
-    return good ? verdict.node.kid : undefined;
+    return verdict.ok ? verdict.node : undefined;
   }
 
   private refuse(response: ServerResponse, status: number, reason: string): void {

@@ -178,6 +178,13 @@ export class ObjectStore {
     return entries.length;
   }
 
+  /** Forgets everything that these nodes attested; the number of entries. */
+  async dropSigners(names: ReadonlySet<string>): Promise<number> {
+    const entries = [...this.catalogue.values()].filter(({ signer }) => names.has(signer));
+    for (const entry of entries) await this.drop(entry);
+    return entries.length;
+  }
+
   async drop(entry: Entry): Promise<void> {
     const { sha256 } = entry.attestation;
     const { orphaned } = this.catalogue.remove(entry);

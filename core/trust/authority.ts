@@ -36,7 +36,8 @@ export interface Identity {
   readonly ca: X509Certificate;
 }
 
-function newKeys(): { readonly privateKey: KeyObject; readonly publicKey: KeyObject } {
+/** A new P-256 key pair. */
+export function newKeys(): { readonly privateKey: KeyObject; readonly publicKey: KeyObject } {
   return generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
 }
 
@@ -47,7 +48,8 @@ function newSerial(): Buffer {
   return serial;
 }
 
-function checkName(name: string, what: string): void {
+/** @throws CodedError `E_NAME_INVALID` */
+export function checkName(name: string, what: string): void {
   if (NAME_PATTERN.test(name)) return;
   throw new CodedError(
     'E_NAME_INVALID',
@@ -81,8 +83,20 @@ export function issueIdentity(
   days: number,
   nowMs: number,
 ): Identity {
-  checkName(name, 'node');
   const { privateKey, publicKey } = newKeys();
+  const certificate = certify(authority, name, publicKey, days, nowMs);
+  return identityOf(privateKey, certificate, name, authority.certificate);
+}
+
+/** Certifies a node's own public key, which must be P-256. @throws CodedError `E_NAME_INVALID` */
+export function certify(
+  authority: Authority,
+  name: string,
+  publicKey: KeyObject,
+  days: number,
+  nowMs: number,
+): X509Certificate {
+  checkName(name, 'node');
   const request = {
     name,
     publicKey,
@@ -91,10 +105,17 @@ export function issueIdentity(
     notAfter: new Date(nowMs + days * DAY_MS),
     serial: newSerial(),
   };
-  const issuer = { name: authority.group, key: authority.key };
-  const certificate = buildCertificate(request, issuer);
-  const { group, certificate: ca } = authority;
-  return { name, kid: keyId(privateKey), group, key: privateKey, certificate, ca };
+  return buildCertificate(request, { name: authority.group, key: authority.key });
+}
+
+/** Puts an identity together of parts that were judged before. */
+export function identityOf(
+  key: KeyObject,
+  certificate: X509Certificate,
+  name: string,
+  ca: X509Certificate,
+): Identity {
+  return { name, kid: keyId(key), group: commonName(ca) ?? '', key, certificate, ca };
 }
 
 /** The PEM bundle of an identity: private key, certificate, CA certificate. Keep it secret. */
@@ -103,8 +124,11 @@ export function identityToPem(identity: Identity): string {
   return `${key}${identity.certificate}${identity.ca}`;
 }
 
-export function authorityToPem(authority: Authority): string {
-  return `${authority.key.export({ type: 'pkcs8', format: 'pem' })}${authority.certificate}`;
+/** The CA's bundle: its key (PKCS #8, encrypted if there is a passphrase) and certificate. */
+export function authorityToPem(authority: Authority, passphrase?: string): string {
+  const lock = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase };
+  const key = authority.key.export({ type: 'pkcs8', format: 'pem', ...lock });
+  return `${key}${authority.certificate}`;
 }
 
 interface Blocks {
@@ -112,14 +136,15 @@ interface Blocks {
   readonly certificates: readonly X509Certificate[];
 }
 
-function readBlocks(pem: string, file: string): Blocks {
+function readBlocks(pem: string, file: string, passphrase?: string): Blocks {
   const blocks = pem.match(/-----BEGIN ([A-Z ]+)-----[^-]+-----END \1-----/g) ?? [];
   const keyBlock = blocks.find((block) => block.includes('PRIVATE KEY'));
   const certificateBlocks = blocks.filter((block) => block.includes('BEGIN CERTIFICATE'));
   try {
     if (keyBlock === undefined) throw new Error('no private key in it');
     const certificates = certificateBlocks.map((block) => new X509Certificate(block));
-    return { key: createPrivateKey(keyBlock), certificates };
+    const lock = passphrase === undefined ? {} : { passphrase };
+    return { key: createPrivateKey({ key: keyBlock, ...lock }), certificates };
   } catch (cause) {
     throw identityFault(file, 'it cannot be read', cause);
   }
@@ -135,9 +160,15 @@ function identityFault(file: string, why: string, cause?: unknown): CodedError {
 
 /**
  * Reads and judges an identity bundle.
+ * @param judge `checkRenewable` also takes one that expired a few days ago: it serves to renew it
  * @throws CodedError `E_IDENTITY_INVALID`
  */
-export function identityFromPem(pem: string, file: string, wallMs: number): Identity {
+export function identityFromPem(
+  pem: string,
+  file: string,
+  wallMs: number,
+  judge = checkNodeCertificate,
+): Identity {
   const { key, certificates } = readBlocks(pem, file);
   const [certificate, ca] = certificates;
   if (certificate === undefined || ca === undefined)
@@ -147,14 +178,17 @@ export function identityFromPem(pem: string, file: string, wallMs: number): Iden
   }
   const group = commonName(ca);
   if (group === undefined || !ca.ca) throw identityFault(file, 'the second certificate is no CA');
-  const verdict = checkNodeCertificate(certificate.raw, ca, wallMs);
+  const verdict = judge(certificate.raw, ca, wallMs);
   if (!verdict.ok) throw identityFault(file, `its certificate is refused (${verdict.fault})`);
   return { name: verdict.node.name, kid: verdict.node.kid, group, key, certificate, ca };
 }
 
-/** Reads a CA's bundle. @throws CodedError `E_IDENTITY_INVALID` */
-export function authorityFromPem(pem: string, file: string): Authority {
-  const { key, certificates } = readBlocks(pem, file);
+/**
+ * Reads a CA's bundle.
+ * @throws CodedError `E_IDENTITY_INVALID`, `E_CA_LOCKED` when the passphrase is missing or wrong
+ */
+export function authorityFromPem(pem: string, file: string, passphrase?: string): Authority {
+  const { key, certificates } = readAuthorityBlocks(pem, file, passphrase);
   const [certificate] = certificates;
   const group = certificate === undefined ? undefined : commonName(certificate);
   if (certificate === undefined || group === undefined || !certificate.ca) {
@@ -167,4 +201,29 @@ export function authorityFromPem(pem: string, file: string): Authority {
     throw identityFault(file, 'its key is not a P-256 key');
   }
   return { group, key, certificate };
+}
+
+/** The CA's certificate alone, which needs no passphrase. @throws CodedError `E_IDENTITY_INVALID` */
+export function authorityCertificate(pem: string, file: string): X509Certificate {
+  const block = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem);
+  try {
+    return new X509Certificate(block?.[0] ?? '');
+  } catch (cause) {
+    throw identityFault(file, 'it holds no CA certificate', cause);
+  }
+}
+
+function readAuthorityBlocks(pem: string, file: string, passphrase: string | undefined): Blocks {
+  if (!pem.includes('BEGIN ENCRYPTED PRIVATE KEY')) return readBlocks(pem, file);
+  const locked = (why: string, cause?: unknown) =>
+    new CodedError('E_CA_LOCKED', `the CA's key ${file} ${why}`, {
+      action: 'name the file that holds its passphrase with --passphrase-file',
+      cause,
+    });
+  if (passphrase === undefined) throw locked('is encrypted');
+  try {
+    return readBlocks(pem, file, passphrase);
+  } catch (cause) {
+    throw locked('does not open with this passphrase', cause);
+  }
 }

@@ -13,7 +13,7 @@ const CERTIFICATES_MAX = 4096;
 
 export class MemberKeyring implements Keyring {
   private readonly known = new BoundedMap<string, NodeCertificate>(CERTIFICATES_MAX);
-  private readonly revoked = new Set<string>();
+  private revoked: ReadonlySet<string> = new Set();
   private readonly ca: X509Certificate;
   private readonly wallMs: () => number;
 
@@ -41,6 +41,14 @@ export class MemberKeyring implements Keyring {
     if (!verdict.ok || verdict.node.kid !== kid) return undefined;
     this.known.set(kid, verdict.node);
     return { name: verdict.node.name, key: verdict.node.certificate.publicKey };
+  }
+
+  /** From now on exactly these names are revoked; their keys are forgotten. */
+  revoke(names: ReadonlySet<string>): void {
+    this.revoked = names;
+    for (const [kid, { name }] of [...this.known]) {
+      if (names.has(name)) this.known.delete(kid);
+    }
   }
 
   isRevoked(name: string): boolean {

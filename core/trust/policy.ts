@@ -73,6 +73,21 @@ export function checkNodeCertificate(
   return { ok: true, node: { certificate, kid, name, notAfterMs } };
 }
 
+/** So long after its end a certificate may still be renewed, if it is not revoked. */
+const RENEWAL_GRACE_MS = 7 * 24 * 60 * 60_000;
+
+/** As {@link checkNodeCertificate}, but one that expired within the grace is judged at its end. */
+export function checkRenewable(
+  der: Buffer,
+  ca: X509Certificate,
+  wallMs: number,
+): CertificateVerdict {
+  const verdict = checkNodeCertificate(der, ca, wallMs);
+  if (verdict.ok || verdict.fault !== 'expired') return verdict;
+  const endMs = Date.parse(new X509Certificate(der).validTo);
+  return wallMs - endMs <= RENEWAL_GRACE_MS ? checkNodeCertificate(der, ca, endMs) : verdict;
+}
+
 function findFault(
   certificate: X509Certificate,
   der: Buffer,

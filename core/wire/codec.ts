@@ -4,7 +4,7 @@
  */
 import { unreachable } from '../base/assert.js';
 import { ID_MAX } from '../protocol/limits.js';
-import type { Copy, DelayRule, Message } from '../protocol/message.js';
+import type { Copy, DelayRule, Hello, Message } from '../protocol/message.js';
 import { isReserved } from './schema.js';
 
 type Pairs = Array<readonly [string, string]>;
@@ -65,13 +65,7 @@ export function encodeMessage(message: Message): Pairs {
       return pairs;
     }
     case 'hello':
-      return [
-        ['client', flag(message.client)],
-        ['server', flag(message.server)],
-        ['internet', flag(message.internet)],
-        ['starting', flag(message.starting)],
-        ['n', String(message.peers)],
-      ];
+      return encodeHello(message);
     case 'bye':
       return [];
     case 'custom':
@@ -79,6 +73,18 @@ export function encodeMessage(message: Message): Pairs {
     default:
       return unreachable(message);
   }
+}
+
+function encodeHello(message: Hello): Pairs {
+  const pairs: Pairs = [
+    ['client', flag(message.client)],
+    ['server', flag(message.server)],
+    ['internet', flag(message.internet)],
+    ['starting', flag(message.starting)],
+    ['n', String(message.peers)],
+  ];
+  if (message.policy !== undefined) pairs.push(['policy', String(message.policy)]);
+  return pairs;
 }
 
 function encodeCopy(copy: Copy | undefined): Pairs {
@@ -158,6 +164,7 @@ export function decodeMessage(attributes: ReadonlyMap<string, string>): Message 
         internet: read.flag('internet'),
         starting: read.flag('starting'),
         peers: read.integer('n'),
+        ...read.optional('policy', 'policy', Number),
         ...to,
       };
     case 'bye':

@@ -12,7 +12,11 @@ import { type KeyObject, sign, verify } from 'node:crypto';
 import { accepted, rejected, type Verdict } from './rejection.js';
 
 /** What a signature is for. */
-export type FrameContext = 'peerage/packet/v1' | 'peerage/attestation/v1' | 'peerage/flight/v1';
+export type FrameContext =
+  | 'peerage/packet/v1'
+  | 'peerage/attestation/v1'
+  | 'peerage/flight/v1'
+  | 'peerage/policy/v1';
 
 const OPENING = Buffer.from('<service ');
 const SIGNATURE_START = ' sig="';

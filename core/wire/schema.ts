@@ -104,7 +104,7 @@ const TYPES: Readonly<Record<string, PacketSchema>> = {
   },
   hello: {
     required: { client: 'flag', server: 'flag', internet: 'flag', starting: 'flag', n: 'integer' },
-    optional: {},
+    optional: { policy: 'integer' },
   },
   bye: { required: {}, optional: {} },
 };

@@ -85,8 +85,12 @@ export class PeerageNode {
 
   /** Runs a command of the product for this node. */
   command(...args: readonly string[]): Promise<Finished> {
-    const state = ['--state', this.stateDirectory];
-    return this.place.run(process.execPath, [PROGRAM, ...args, ...state]);
+    return this.commandIn(this.stateDirectory, ...args);
+  }
+
+  /** Runs a command on the node's host, with another state directory. */
+  commandIn(stateDirectory: string, ...args: readonly string[]): Promise<Finished> {
+    return this.place.run(process.execPath, [PROGRAM, ...args, '--state', stateDirectory]);
   }
 
   /** How many other nodes it knows; `undefined` while it does not answer. */

@@ -135,6 +135,7 @@ export class World {
       case 'settle':
         node.events.settle(effect.want, effect.ok);
         break;
+      case 'fetch-policy':
       case 'deliver':
         break;
     }

@@ -1,7 +1,9 @@
 /** The scenarios that `npm run lab` knows. */
 import type { Scenario } from '../scenario.js';
 import { apt } from './apt.js';
+import { enrol } from './enrol.js';
 import { npm } from './npm.js';
 import { once } from './once.js';
+import { revoke } from './revoke.js';
 
-export const SCENARIOS: readonly Scenario[] = [once, apt, npm];
+export const SCENARIOS: readonly Scenario[] = [once, apt, npm, enrol, revoke];
