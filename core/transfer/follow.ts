@@ -21,7 +21,7 @@ import type { Keyring } from '../wire/open.js';
 import type { Ask } from './ask.js';
 import type { Flight } from './flight.js';
 import { isShareable, rangeValidator } from './freshness.js';
-import { PeerFault } from './peer-body.js';
+import { PeerFault, refusedAttestation } from './peer-body.js';
 import { FRAME, FRAME_HEADER_BYTES } from './relay.js';
 
 /** A relay that is alive but has no new piece for this long is given up. */
@@ -164,7 +164,7 @@ class Follower {
   takeEnd(bytes: Buffer): SignedAttestation {
     const { flight, ask, keyring } = this.options;
     const verdict = openAttestation(bytes, keyring);
-    if (!verdict.ok) throw new PeerFault('lied', `attestation refused: ${verdict.reason}`);
+    if (!verdict.ok) throw refusedAttestation(verdict.reason);
     const { attestation } = verdict.value;
     const { description } = this.head ?? {};
     const fits =

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { CodedError } from '@peerage/sdk';
+import type { RejectionReason } from '../wire/rejection.js';
 
 /** Relays that a busy peer may name. */
 const RELAYS_NAMED_MAX = 16;
@@ -17,6 +18,12 @@ export class PeerFault extends CodedError {
     super(result === 'lied' ? 'E_PEER_LIED' : 'E_PEER_FAILED', message, { cause });
     this.result = result;
   }
+}
+
+/** An attestation was not accepted: an expired or revoked signer is no fault of who passed it on. */
+export function refusedAttestation(reason: RejectionReason): PeerFault {
+  const outlived = reason === 'unknown-kid' || reason === 'revoked' || reason === 'certificate';
+  return new PeerFault(outlived ? 'failed' : 'lied', `attestation refused: ${reason}`);
 }
 
 /** A body as a stream whose errors are faults of the peer. */

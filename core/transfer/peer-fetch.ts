@@ -28,7 +28,15 @@ import {
 } from '../trust/pieces.js';
 import { checkNodeCertificate } from '../trust/policy.js';
 import type { Keyring } from '../wire/open.js';
-import { asFault, bounded, collect, PeerFault, readRelays, within } from './peer-body.js';
+import {
+  asFault,
+  bounded,
+  collect,
+  PeerFault,
+  readRelays,
+  refusedAttestation,
+  within,
+} from './peer-body.js';
 
 /** How long a peer may take; a slow one must not be worse than the next source. */
 export interface PeerTimes {
@@ -119,11 +127,7 @@ export class PeerFetcher {
         : this.getWhole(source, copy.alias.replace(/^\/o\//, '/p/'), listBytes(copy.sizeBytes)),
     ]);
     const verdict = openAttestation(frame, this.keyring);
-    if (!verdict.ok) {
-      // Who offers what a revoked node attested may not have heard of it yet.
-      const result = verdict.reason === 'revoked' ? 'failed' : 'lied';
-      throw new PeerFault(result, `attestation refused: ${verdict.reason}`);
-    }
+    if (!verdict.ok) throw refusedAttestation(verdict.reason);
     const { attestation } = verdict.value;
     if (attestation.sha256 !== copy.sha256 || attestation.sizeBytes !== copy.sizeBytes) {
       throw new PeerFault('lied', 'the attestation is of other bytes than were offered');

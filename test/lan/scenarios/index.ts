@@ -5,5 +5,6 @@ import { enrol } from './enrol.js';
 import { npm } from './npm.js';
 import { once } from './once.js';
 import { revoke } from './revoke.js';
+import { survive } from './survive.js';
 
-export const SCENARIOS: readonly Scenario[] = [once, apt, npm, enrol, revoke];
+export const SCENARIOS: readonly Scenario[] = [once, apt, npm, enrol, revoke, survive];
