@@ -24,6 +24,8 @@ import { PacketSocket } from './socket.js';
 
 /** How often the interfaces are looked at again: cables, Wi-Fi and leases change. */
 const RESCAN_MS = 15_000;
+/** Turns of the event loop that a due wake-up waits for packets: a flood must not stop the clock. */
+const DRAIN_ROUNDS_MAX = 16;
 
 export interface DriverOptions {
   readonly peer: Peer;
@@ -48,6 +50,9 @@ export class PeeringDriver implements LanPeering {
   private sockets: PacketSocket[] = [];
   private readonly searches = new Map<number, PendingSearch>();
   private timer: NodeJS.Timeout | undefined;
+  private waking: NodeJS.Immediate | undefined;
+  /** Whether a packet came since it was set to false. */
+  private heard = false;
   private rescanTimer: NodeJS.Timeout | undefined;
 
   constructor(options: DriverOptions) {
@@ -70,6 +75,7 @@ export class PeeringDriver implements LanPeering {
     clearInterval(this.rescanTimer);
     this.perform(this.options.peer.stop(this.options.clock.nowMs()));
     clearTimeout(this.timer);
+    clearImmediate(this.waking);
     const sockets = this.sockets;
     this.sockets = [];
     await Promise.all(sockets.map((socket) => socket.close()));
@@ -185,6 +191,7 @@ export class PeeringDriver implements LanPeering {
   }
 
   private receive(lan: LanInterface, bytes: Buffer, source: string): void {
+    this.heard = true;
     const { opener, peer, clock } = this.options;
     const origin = { address: source, onLink: isOnLink(lan, source) };
     const verdict = opener.open(bytes, origin, clock.nowMs(), clock.wallMs());
@@ -242,11 +249,26 @@ export class PeeringDriver implements LanPeering {
 
   private arm(): void {
     clearTimeout(this.timer);
+    if (this.waking !== undefined) return;
     const { peer, clock } = this.options;
     const at = peer.wakeAt;
     if (at === undefined || (this.sockets.length === 0 && this.searches.size === 0)) return;
     const delayMs = Math.max(0, Math.ceil(at - clock.nowMs()));
-    this.timer = setTimeout(() => this.perform(peer.wake(clock.nowMs())), delayMs);
+    this.timer = setTimeout(() => this.wakeAfterPackets(), delayMs);
     this.timer.unref();
+  }
+
+  /**
+   * On a busy machine a timer comes late and packets have come meanwhile. They go in first, all of
+   * them: to decide that nobody answered while the answer lies in the socket would be wrong.
+   */
+  private wakeAfterPackets(rounds = 0): void {
+    this.heard = false;
+    this.waking = setImmediate(() => {
+      if (this.heard && rounds < DRAIN_ROUNDS_MAX) return this.wakeAfterPackets(rounds + 1);
+      this.waking = undefined;
+      const { peer, clock } = this.options;
+      this.perform(peer.wake(clock.nowMs()));
+    });
   }
 }

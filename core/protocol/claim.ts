@@ -73,7 +73,9 @@ export class Claim {
       if (progress.receivedBytes === 0) this.say(from);
       return false;
     }
-    if (this.isBetter(from, progress)) return true;
+    // A claim that was said stands against one that only waits to be said.
+    const first = this.state === 'waiting' && progress.receivedBytes >= this.receivedBytes();
+    if (first || this.isBetter(from, progress)) return true;
     if (this.state === 'claimed') this.say(from);
     return false;
   }

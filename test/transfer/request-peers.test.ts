@@ -138,7 +138,7 @@ const BROKEN: Array<[what: string, result: string, script: Script]> = [
   ['has no attestation but garbage', 'lied', { frame: contentOf('frame', 1000) }],
   ['has an attestation without end', 'lied', { frame: Buffer.alloc(1_000_000) }],
   ['has an attestation that nobody signed', 'lied', { frame: Buffer.from('<service type="a"/>') }],
-  ['has one signed by a stranger', 'lied', { signer: member('stranger', 'elsewhere') }],
+  ['has one signed by a stranger', 'failed', { signer: member('stranger', 'elsewhere') }],
   ['has one of another URL', 'unsuitable', { attested: { url: 'https://origin.example/b' } }],
   ['has one of an error page', 'unsuitable', { attested: { status: 404 } }],
   ['has one of another variant', 'unsuitable', { attested: { variant: 'other' } }],
