@@ -54,6 +54,62 @@ export type ToCore =
       readonly fields: Readonly<Record<string, unknown>>;
     };
 
+const LOG_LEVELS = ['info', 'warn', 'error'];
+/** Names that the core itself gives to parts of a log line. */
+const LOG_RESERVED = ['time', 'level', 'event', 'plugin'];
+/** Most that one line of a plugin's may say, in characters. */
+const LOG_LINE_MAX = 8192;
+
+/** A message of a plugin's process, as far as it is one. What a plugin sends may be anything. */
+export function readMessage(raw: unknown): ToCore | undefined {
+  if (typeof raw !== 'object' || raw === null) return undefined;
+  const { type, id, method, argument, level, event, error, fields } = raw as Partial<
+    Record<string, unknown>
+  >;
+  const numbered = typeof id === 'number' && Number.isSafeInteger(id);
+  switch (type) {
+    case 'ready':
+    case 'activated':
+      return { type };
+    case 'pong':
+      return { type, round: 0 };
+    case 'failed':
+      return { type, error: readWireError(error) };
+    case 'call':
+      return numbered && typeof method === 'string' ? { type, id, method, argument } : undefined;
+    case 'cancel':
+      return numbered ? { type, id } : undefined;
+    case 'log':
+      if (typeof level !== 'string' || !LOG_LEVELS.includes(level)) return undefined;
+      if (typeof event !== 'string' || event.length > 100) return undefined;
+      return { type, level: level as 'info' | 'warn' | 'error', event, fields: readFields(fields) };
+    default:
+      return undefined;
+  }
+}
+
+/** What can be written as one line of JSON, in bounds, without the names that are the core's. */
+function readFields(fields: unknown): Readonly<Record<string, unknown>> {
+  try {
+    const text = JSON.stringify(fields ?? {});
+    if (text.length > LOG_LINE_MAX) return { cut: text.slice(0, LOG_LINE_MAX) };
+    const plain: unknown = JSON.parse(text);
+    if (typeof plain !== 'object' || plain === null) return { value: plain };
+    const kept = Object.entries(plain).filter(([name]) => !LOG_RESERVED.includes(name));
+    return Object.fromEntries(kept);
+  } catch {
+    return { unreadable: true };
+  }
+}
+
+function readWireError(error: unknown): WireError {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return {
+    code: typeof code === 'string' ? code.slice(0, 100) : 'E_INTERNAL',
+    message: typeof message === 'string' ? message.slice(0, 2000) : 'it failed',
+  };
+}
+
 export function toWireError(error: unknown): WireError {
   if (error instanceof CodedError) {
     const { code, message, expected, action } = error;

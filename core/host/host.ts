@@ -19,7 +19,7 @@ import type { ContentTransfer, PluginHost, PluginStatus } from '../ports/ports.j
 import type { OpenReply } from './channel.js';
 import { Grant } from './grant.js';
 import { type PluginPackage, readPlugin } from './manifest.js';
-import { PluginProcess } from './plugin-process.js';
+import { PluginProcess, type PluginTimes } from './plugin-process.js';
 import { TicketOffice } from './tickets.js';
 
 /** Bodies up to this size that are at hand travel with the reply. */
@@ -33,6 +33,7 @@ export interface HostOptions {
   readonly coreVersion: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly times?: PluginTimes;
 }
 
 interface Hosted {
@@ -110,7 +111,7 @@ export class PluginHosting implements PluginHost {
   }
 
   private prepare(plugin: PluginPackage, tickets: TicketOffice): Hosted {
-    const { stateDirectory, coreVersion, clock, logger } = this.options;
+    const { stateDirectory, coreVersion, clock, logger, times } = this.options;
     const grant = new Grant(plugin.manifest, plugin.entry.grant);
     const process = new PluginProcess({
       plugin,
@@ -120,6 +121,7 @@ export class PluginHosting implements PluginHost {
       coreVersion,
       clock,
       logger,
+      times,
       handle: (method, argument, signal) => this.handle(plugin, grant, method, argument, signal),
     });
     return { plugin, grant, process };
@@ -159,13 +161,15 @@ export class PluginHosting implements PluginHost {
   ): Promise<OpenReply> {
     const request = asRecord(argument);
     if (typeof request['url'] !== 'string') throw badCall(plugin, 'peering.open');
-    grant.demand(request['url']);
-    const service = this.serviceFor(plugin, request['url']);
+    const url = plainUrl(request['url']);
+    grant.demand(url);
+    const service = this.serviceFor(plugin, url);
     const response = await this.options.transfer.open(service, {
       ...request,
       signal,
     } as unknown as ResourceRequest);
     grant.counters.add(`requests-${response.source}`);
+    if (signal.aborted) await response.body[Symbol.asyncIterator]().return?.();
     return this.reply(response, request);
   }
 
@@ -194,6 +198,17 @@ export class PluginHosting implements PluginHost {
     }
     if (this.tickets === undefined) throw new CodedError('E_STOPPING', 'the core is stopping');
     return { ...head, ticket: this.tickets.issue(body) };
+  }
+}
+
+/** The URL that will be fetched: what is judged must not be written in another way. */
+function plainUrl(text: string): string {
+  try {
+    const url = new URL(text);
+    url.hash = '';
+    return url.href;
+  } catch {
+    return text;
   }
 }
 

@@ -47,12 +47,7 @@ export async function readPlugin(
   configuration: Configuration,
 ): Promise<PluginPackage> {
   const file = await locate(entry.use, configuration.file);
-  let parsed: { version?: unknown; main?: unknown; peerage?: unknown };
-  try {
-    parsed = JSON.parse(await readFile(file, 'utf8')) as typeof parsed;
-  } catch (cause) {
-    throw new CodedError('E_PLUGIN_MANIFEST', `plugin ${id}: ${file} cannot be read`, { cause });
-  }
+  const parsed = await readPackage(id, file);
   const manifest = judgeManifest(id, file, parsed.peerage);
   const directory = dirname(file);
   const main = typeof parsed.main === 'string' ? parsed.main : 'index.js';
@@ -62,8 +57,44 @@ export async function readPlugin(
     main: pathToFileURL(join(directory, main)).href,
     directory,
     entry,
-    settings: configuration.checkSettings(id, manifest.settings),
+    settings: checkSettings(id, file, manifest, configuration),
   };
+}
+
+interface PackageJson {
+  readonly version?: unknown;
+  readonly main?: unknown;
+  readonly peerage?: unknown;
+}
+
+async function readPackage(id: string, file: string): Promise<PackageJson> {
+  try {
+    const parsed: unknown = JSON.parse(await readFile(file, 'utf8'));
+    if (typeof parsed !== 'object' || parsed === null) throw new Error('it holds no object');
+    return parsed;
+  } catch (cause) {
+    throw new CodedError('E_PLUGIN_MANIFEST', `plugin ${id}: ${file} cannot be read`, { cause });
+  }
+}
+
+/** @throws CodedError `E_CONFIG_INVALID` by the settings, `E_PLUGIN_MANIFEST` by their schema */
+function checkSettings(
+  id: string,
+  file: string,
+  manifest: PluginManifest,
+  configuration: Configuration,
+): Record<string, unknown> {
+  try {
+    return configuration.checkSettings(id, manifest.settings);
+  } catch (cause) {
+    if (cause instanceof CodedError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CodedError(
+      'E_PLUGIN_MANIFEST',
+      `plugin ${id}: ${file}: "peerage/settings" is no JSON Schema: ${why.slice(0, 300)}`,
+      { expected: 'a JSON Schema (draft 7)', cause },
+    );
+  }
 }
 
 function judgeManifest(id: string, file: string, manifest: unknown): PluginManifest {

@@ -3,7 +3,10 @@
  * quarantine after three crashes in five minutes. Whatever it does, the core goes on.
  *
  *   starting ─► active ─(exit, hang)─► restarting ─► starting …
- *       └─(refused)─► stopped                └─(3 in 5 min)─► quarantined
+ *       └─(refused, too slow)──────────────┘   └─(3 in 5 min)─► quarantined
+ *
+ * Invariant: nothing that a plugin sends is taken for more than bytes; it can end no call but its
+ * own, and no process but its own.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
@@ -12,20 +15,36 @@ import { CodedError } from '@peerage/sdk';
 import type { Clock, InstantMs } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type { PluginStatus } from '../ports/ports.js';
-import { type ToCore, type ToPlugin, toWireError } from './channel.js';
+import { readMessage, type ToPlugin, toWireError } from './channel.js';
 import type { Grant } from './grant.js';
 import type { PluginPackage } from './manifest.js';
 
-const ACTIVATE_MS = 10_000;
-const SHUTDOWN_MS = 5000;
-const PING_MS = 2000;
+/** How long a plugin may take. */
+export interface PluginTimes {
+  /** From its start until it is active. */
+  readonly activateMs: number;
+  /** To stop, before it is killed. */
+  readonly shutdownMs: number;
+  /** Between two pings. */
+  readonly pingMs: number;
+  /** Before the first restart; four times as long before each further one. */
+  readonly backoffMs: number;
+}
+
+export const PLUGIN_TIMES: PluginTimes = {
+  activateMs: 10_000,
+  shutdownMs: 5000,
+  pingMs: 2000,
+  backoffMs: 200,
+};
 /** Pings without answer before the process is taken for hung. */
 const PINGS_MISSED_MAX = 4;
 const CRASHES_MAX = 3;
 const CRASH_WINDOW_MS = 5 * 60_000;
-const BACKOFF_FIRST_MS = 200;
 const MEMORY_MIB = 256;
 const LOG_LINES_MAX = 50;
+/** Calls of one plugin that are being carried out at once. */
+const CALLS_MAX = 1024;
 
 export interface ProcessOptions {
   readonly plugin: PluginPackage;
@@ -35,12 +54,14 @@ export interface ProcessOptions {
   readonly coreVersion: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly times?: PluginTimes | undefined;
   /** Carries a call out; its result or error is the reply. */
   readonly handle: (method: string, argument: unknown, signal: AbortSignal) => Promise<unknown>;
 }
 
 export class PluginProcess {
   private readonly options: ProcessOptions;
+  private readonly times: PluginTimes;
   private state: PluginStatus['state'] = 'stopped';
   private child: ChildProcess | undefined;
   private calls = new Map<number, AbortController>();
@@ -55,6 +76,7 @@ export class PluginProcess {
 
   constructor(options: ProcessOptions) {
     this.options = options;
+    this.times = options.times ?? PLUGIN_TIMES;
   }
 
   status(): PluginStatus {
@@ -77,11 +99,13 @@ export class PluginProcess {
     this.state = 'starting';
     const child = this.spawn();
     this.child = child;
+    let timer: NodeJS.Timeout | undefined;
     const activated = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(this.tooSlow()), ACTIVATE_MS);
-      child.on('message', (raw) => this.hear(child, raw, resolve, reject));
+      timer = setTimeout(() => reject(this.tooSlow()), this.times.activateMs);
+      child.on('message', (raw) => {
+        if (child === this.child) this.receive(child, raw, resolve, reject);
+      });
       child.once('exit', (code, signal) => {
-        clearTimeout(timer);
         reject(new CodedError('E_PLUGIN_EXITED', `${this.id} ended (${signal ?? code})`));
         this.exited(child, code, signal);
       });
@@ -102,6 +126,8 @@ export class PluginProcess {
       this.lastError = error instanceof Error ? error.message : String(error);
       child.kill('SIGKILL');
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
     this.state = 'active';
     this.lastError = undefined;
@@ -118,7 +144,7 @@ export class PluginProcess {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     this.post({ type: 'stop' });
-    const timer = setTimeout(() => child.kill('SIGKILL'), SHUTDOWN_MS);
+    const timer = setTimeout(() => child.kill('SIGKILL'), this.times.shutdownMs);
     await exited;
     clearTimeout(timer);
   }
@@ -150,29 +176,14 @@ export class PluginProcess {
     if (this.child?.connected === true) this.child.send(message, () => undefined);
   }
 
-  /** A plugin's code can send anything: what is no message of ours ends the plugin, not the core. */
-  private hear(
+  private receive(
     child: ChildProcess,
     raw: unknown,
     resolve: () => void,
     reject: (error: Error) => void,
   ): void {
-    try {
-      if (child === this.child) this.receive(child, raw as ToCore, resolve, reject);
-    } catch (cause) {
-      this.lastError = 'it sent a message that is none of the protocol';
-      reject(new CodedError('E_CALL_UNKNOWN', `${this.id}: ${this.lastError}`, { cause }));
-      child.kill('SIGKILL');
-    }
-  }
-
-  private receive(
-    child: ChildProcess,
-    message: ToCore,
-    resolve: () => void,
-    reject: (error: Error) => void,
-  ): void {
-    switch (message.type) {
+    const message = readMessage(raw);
+    switch (message?.type) {
       case 'activated':
         resolve();
         break;
@@ -194,6 +205,9 @@ export class PluginProcess {
           ...message.fields,
         });
         break;
+      case undefined:
+        this.options.grant.counters.add('malformed-messages');
+        break;
       default:
         break;
     }
@@ -206,6 +220,10 @@ export class PluginProcess {
     method: string,
     argument: unknown,
   ): Promise<void> {
+    if (this.calls.size >= CALLS_MAX || this.calls.has(id)) {
+      const error = new CodedError('E_BUSY', `${this.id} has ${this.calls.size} calls in work`);
+      return this.post({ type: 'reply', id, error: toWireError(error) });
+    }
     const controller = new AbortController();
     this.calls.set(id, controller);
     try {
@@ -214,7 +232,7 @@ export class PluginProcess {
     } catch (error) {
       if (child === this.child) this.post({ type: 'reply', id, error: toWireError(error) });
     } finally {
-      this.calls.delete(id);
+      if (this.calls.get(id) === controller) this.calls.delete(id);
     }
   }
 
@@ -226,10 +244,10 @@ export class PluginProcess {
       this.missed += 1;
       round += 1;
       if (this.missed > PINGS_MISSED_MAX) {
-        this.lastError = `no answer for ${(PINGS_MISSED_MAX * PING_MS) / 1000} s`;
+        this.lastError = `no answer for ${(PINGS_MISSED_MAX * this.times.pingMs) / 1000} s`;
         this.child?.kill('SIGKILL');
       } else this.post({ type: 'ping', round });
-    }, PING_MS);
+    }, this.times.pingMs);
     this.pinger.unref();
   }
 
@@ -249,7 +267,7 @@ export class PluginProcess {
       exit: signal ?? code,
       lines: this.lines.slice(-10),
     };
-    if (this.crashes.length > CRASHES_MAX) {
+    if (this.crashes.length >= CRASHES_MAX) {
       this.state = 'quarantined';
       logger.log('error', 'plugin-quarantined', fields);
       return;
@@ -257,7 +275,7 @@ export class PluginProcess {
     this.state = 'restarting';
     this.restarts += 1;
     logger.log('error', 'plugin-exited', fields);
-    const waitMs = BACKOFF_FIRST_MS * 4 ** (this.crashes.length - 1);
+    const waitMs = this.times.backoffMs * 4 ** (this.crashes.length - 1);
     this.backoff = setTimeout(() => {
       this.start().catch((error: unknown) => {
         logger.log('error', 'plugin-failed', { plugin: this.id, error });
@@ -266,7 +284,8 @@ export class PluginProcess {
   }
 
   private tooSlow(): CodedError {
-    return new CodedError('E_PLUGIN_SLOW', `${this.id} was not active within ${ACTIVATE_MS} ms`, {
+    const { activateMs } = this.times;
+    return new CodedError('E_PLUGIN_SLOW', `${this.id} was not active within ${activateMs} ms`, {
       expected: 'activate() to resolve when the plugin is ready',
     });
   }
