@@ -10,7 +10,7 @@
  *   store/ plugins/ control.sock status.sock tickets.sock lock
  */
 import { randomBytes, type X509Certificate } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -67,17 +67,13 @@ export async function prepareState(directory: string): Promise<void> {
 /** Takes the lock of the directory; returns how to give it back. @throws CodedError `E_ALREADY_RUNNING` */
 export async function takeLock(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, 'lock');
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    try {
-      const file = await open(path, 'wx', 0o644);
-      await file.writeFile(String(process.pid));
-      await file.close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if (errorCode(error) !== 'EEXIST') {
-        throw new CodedError('E_STATE_UNUSABLE', `${path} cannot be written`, { cause: error });
-      }
-      const pid = Number(await readFile(path, 'utf8').catch(() => '0'));
+  const mine = `${path}.${process.pid}`;
+  try {
+    await writeFile(mine, String(process.pid), { mode: 0o644 });
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      if (await placeLock(mine, path)) return () => rm(path, { force: true });
+      const holder = await readFile(path, 'utf8').catch(() => '');
+      const pid = Number(holder);
       const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }));
       const starting = Date.now() - mtimeMs < STARTING_MS;
       if (isAlive(pid) && (starting || (await answers(join(directory, 'control.sock'))))) {
@@ -85,10 +81,40 @@ export async function takeLock(directory: string): Promise<() => Promise<void>> 
           action: 'stop it, or choose another directory with --state',
         });
       }
-      await rm(path, { force: true });
+      await removeStale(path, holder);
     }
+  } catch (error) {
+    if (error instanceof CodedError) throw error;
+    throw new CodedError('E_STATE_UNUSABLE', `${path} cannot be written`, { cause: error });
+  } finally {
+    await rm(mine, { force: true }).catch(() => undefined);
   }
   throw new CodedError('E_ALREADY_RUNNING', `another node is starting in ${directory}`);
+}
+
+/** A lock appears with its content, so that nobody takes a new one for one without an owner. */
+async function placeLock(mine: string, path: string): Promise<boolean> {
+  try {
+    await link(mine, path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Removes the lock if it is still the one that was judged; two may come to it at once. */
+async function removeStale(path: string, judged: string): Promise<void> {
+  const aside = `${path}.stale.${process.pid}`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  const found = await readFile(aside, 'utf8').catch(() => judged);
+  if (found !== judged) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
 }
 
 /** Whether somebody listens there: after a power cut another program may have the lock's number. */

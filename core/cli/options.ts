@@ -86,7 +86,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       passphraseFile: values['passphrase-file'],
     };
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = (cause instanceof Error ? cause.message : String(cause)).replace(/\s*\n\s*/g, ' ');
     throw new CodedError('E_USAGE', why, { action: 'see `peerage --help`', cause });
   }
 }

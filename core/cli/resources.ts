@@ -1,9 +1,10 @@
 /** The commands about resources: get, cache pin|unpin|purge. */
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { finished } from 'node:stream/promises';
-import { CodedError } from '@peerage/sdk';
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { rename, rm, stat } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { CodedError, errorCode } from '@peerage/sdk';
 import { ask, readAll, send, serviceError } from './client.js';
 import type { CommandLine } from './options.js';
 import { print, usage } from './output.js';
@@ -12,6 +13,25 @@ import { formatBytes, ProgressBar } from './print.js';
 /** `peerage get URL [-o FILE]`: writes to FILE, or to standard output. */
 export async function get(line: CommandLine, url: string | undefined): Promise<number> {
   if (url === undefined) throw usage('which URL?');
+  const { outputFile } = line;
+  if (outputFile === undefined) return copy(line, url, process.stdout, () => undefined);
+  const temporary = `${outputFile}.part`;
+  const output = await openOutput(temporary, outputFile);
+  try {
+    return await copy(line, url, output, () => place(temporary, outputFile));
+  } finally {
+    output.destroy();
+    await rm(temporary, { force: true });
+  }
+}
+
+/** @param complete called when all is written, unless the origin's answer was an error */
+async function copy(
+  line: CommandLine,
+  url: string,
+  output: Writable,
+  complete: () => Promise<void> | undefined,
+): Promise<number> {
   const known = line.sha256 === undefined ? {} : { sha256: line.sha256 };
   const query = new URLSearchParams({ url, ...known });
   const response = await send(line.stateDirectory, 'GET', `/get?${query}`, true);
@@ -20,38 +40,68 @@ export async function get(line: CommandLine, url: string | undefined): Promise<n
   const { headers } = response;
   const status = Number(headers['peerage-status']);
   const source = String(headers['peerage-source']);
-  const total =
-    headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
-  const { outputFile } = line;
-  const temporary = outputFile === undefined ? undefined : `${outputFile}.part`;
-  const output = temporary === undefined ? process.stdout : createWriteStream(temporary);
+  const length = headers['content-length'];
+  const total = length === undefined ? undefined : Number(length);
   const bar = new ProgressBar(url.split('/').pop() || url, total);
-  let received = 0;
+  let bytes = 0;
+  const counted = async function* (chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      bytes += chunk.length;
+      bar.update(bytes);
+      yield chunk;
+    }
+  };
   try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      received += chunk.length;
-      bar.update(received);
-      if (!output.write(chunk)) await once(output, 'drain');
-    }
-    if (outputFile !== undefined && temporary !== undefined) {
-      output.end();
-      await finished(output);
-      if (status === 200) await rename(temporary, outputFile);
-    }
+    await pipeline(response, counted, output, { end: output !== process.stdout });
   } catch (cause) {
-    throw new CodedError('E_BODY_TRUNCATED', `${url} broke off after ${received} bytes`, {
+    // Whoever reads our output has enough of it.
+    if (errorCode(cause) === 'EPIPE') return 1;
+    if ((cause as NodeJS.ErrnoException).syscall === 'write') {
+      throw unwritable(line.outputFile, cause);
+    }
+    throw new CodedError('E_BODY_TRUNCATED', `${url} broke off after ${bytes} bytes`, {
       action: 'try again',
       cause,
     });
   } finally {
     bar.end();
-    if (temporary !== undefined) await rm(temporary, { force: true });
   }
   if (status !== 200) throw new CodedError('E_STATUS', `${url}: the origin answered ${status}`);
-  const summary = { url, status, source, bytes: received };
-  if (line.json && outputFile !== undefined) print(line, summary, '');
-  else process.stderr.write(`${formatBytes(received)} from ${source}\n`);
+  await complete();
+  if (line.json && line.outputFile !== undefined) print(line, { url, status, source, bytes }, '');
+  else process.stderr.write(`${formatBytes(bytes)} from ${source}\n`);
   return 0;
+}
+
+/** Opened before anything is asked for. @throws CodedError `E_OUTPUT_UNWRITABLE` */
+async function openOutput(path: string, outputFile: string): Promise<WriteStream> {
+  const there = await stat(outputFile).catch(() => undefined);
+  if (there?.isDirectory() === true) throw unwritable(outputFile, 'it is a directory');
+  const stream = createWriteStream(path);
+  try {
+    await once(stream, 'open');
+    return stream;
+  } catch (cause) {
+    throw unwritable(outputFile, cause);
+  }
+}
+
+async function place(temporary: string, outputFile: string): Promise<void> {
+  await rename(temporary, outputFile).catch((cause: unknown) => {
+    throw unwritable(outputFile, cause);
+  });
+}
+
+function unwritable(file: string | undefined, cause: unknown): CodedError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CodedError(
+    'E_OUTPUT_UNWRITABLE',
+    `${file ?? 'the output'} cannot be written: ${why}`,
+    {
+      action: 'choose another file with -o, or make room for it',
+      cause,
+    },
+  );
 }
 
 /** `peerage cache list|pin|unpin|purge URL` (list is elsewhere). */

@@ -232,7 +232,7 @@ export class PluginProcess {
     } catch (error) {
       if (child === this.child) this.post({ type: 'reply', id, error: toWireError(error) });
     } finally {
-      this.calls.delete(id);
+      if (this.calls.get(id) === controller) this.calls.delete(id);
     }
   }
 
