@@ -4,15 +4,15 @@
  * consumer, however many hops away. They carry the signer's certificate.
  */
 import type { KeyObject } from 'node:crypto';
-import { sealFrame, splitFrame, verifyFrame } from '../wire/frame.js';
+import { sealFrame } from '../wire/frame.js';
 import type { Keyring } from '../wire/open.js';
 import { accepted, rejected, type Verdict } from '../wire/rejection.js';
-import { scanAttributes } from '../wire/scan.js';
 import { parseElement } from '../wire/xml.js';
+import { openDocument } from './document.js';
 
 /** Largest attestation in bytes: a page of headers. */
 export const ATTESTATION_BYTES_MAX = 64 * 1024;
-const LIMITS = { countMax: 24, valueLengthMax: 48 * 1024 };
+const LIMITS = { bytesMax: ATTESTATION_BYTES_MAX, countMax: 24, valueLengthMax: 48 * 1024 };
 const CONTEXT = 'peerage/attestation/v1';
 
 /** What was fetched. Times are wall-clock milliseconds since 1970. */
@@ -83,21 +83,12 @@ export function signAttestation(
 
 /** Verifies and reads an attestation that came from anywhere. Never throws. */
 export function openAttestation(bytes: Buffer, keyring: Keyring): Verdict<SignedAttestation> {
-  if (bytes.length > ATTESTATION_BYTES_MAX) return rejected('length');
-  const split = splitFrame(bytes);
-  if (!split.ok) return split;
-  const scanned = scanAttributes(split.value.attributes, LIMITS);
-  if (!scanned.ok) return scanned;
-  const kid = scanned.value.get('kid') ?? '';
-  const known = keyring.find(kid) ?? keyring.learn(kid, scanned.value.get('cert') ?? '');
-  if (known === undefined) return rejected('unknown-kid');
-  if (keyring.isRevoked(known.name)) return rejected('revoked');
-  if (!verifyFrame(CONTEXT, split.value, known.key)) return rejected('signature');
-  const attributes = parseElement(bytes.toString('utf8'));
-  if (attributes === undefined) return rejected('xml');
+  const opened = openDocument(CONTEXT, bytes, LIMITS, keyring);
+  if (!opened.ok) return opened;
+  const { attributes, signer } = opened.value;
   const attestation = readAttestation(attributes);
   if (attestation === undefined) return rejected('schema');
-  return accepted({ attestation, signer: known.name, bytes });
+  return accepted({ attestation, signer: signer.name, bytes });
 }
 
 /**

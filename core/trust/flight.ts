@@ -7,19 +7,18 @@
  * piece before it; so pieces of different downloads can never be mixed.
  */
 import { createHash, type KeyObject, sign, verify } from 'node:crypto';
-import { sealFrame, splitFrame, verifyFrame } from '../wire/frame.js';
+import { sealFrame } from '../wire/frame.js';
 import type { Keyring } from '../wire/open.js';
 import { accepted, rejected, type Verdict } from '../wire/rejection.js';
-import { scanAttributes } from '../wire/scan.js';
-import { parseElement } from '../wire/xml.js';
 import { type AttestationSigner, decodeHeaders, encodeHeaders } from './attestation.js';
+import { openDocument } from './document.js';
 
 const CONTEXT = 'peerage/flight/v1';
 const PIECE_CONTEXT = Buffer.from('peerage/piece/v1\0');
 /** Largest head in bytes: a page of headers. */
 export const HEAD_BYTES_MAX = 64 * 1024;
 export const PIECE_SIGNATURE_BYTES = 64;
-const LIMITS = { countMax: 16, valueLengthMax: 48 * 1024 };
+const LIMITS = { bytesMax: HEAD_BYTES_MAX, countMax: 16, valueLengthMax: 48 * 1024 };
 
 /** What is being downloaded. */
 export interface FlightDescription {
@@ -71,20 +70,12 @@ export function signHead(
 
 /** Verifies and reads a head that came from anywhere. Never throws. */
 export function openHead(bytes: Buffer, keyring: Keyring): Verdict<SignedHead> {
-  if (bytes.length > HEAD_BYTES_MAX) return rejected('length');
-  const split = splitFrame(bytes);
-  if (!split.ok) return split;
-  const scanned = scanAttributes(split.value.attributes, LIMITS);
-  if (!scanned.ok) return scanned;
-  const kid = scanned.value.get('kid') ?? '';
-  const known = keyring.find(kid) ?? keyring.learn(kid, scanned.value.get('cert') ?? '');
-  if (known === undefined) return rejected('unknown-kid');
-  if (keyring.isRevoked(known.name)) return rejected('revoked');
-  if (!verifyFrame(CONTEXT, split.value, known.key)) return rejected('signature');
-  const attributes = parseElement(bytes.toString('utf8'));
-  const description = attributes === undefined ? undefined : readDescription(attributes);
+  const opened = openDocument(CONTEXT, bytes, LIMITS, keyring);
+  if (!opened.ok) return opened;
+  const { name, key } = opened.value.signer;
+  const description = readDescription(opened.value.attributes);
   if (description === undefined) return rejected('schema');
-  return accepted({ description, signer: known.name, bytes, hash: hashOf(bytes), key: known.key });
+  return accepted({ description, signer: name, bytes, hash: hashOf(bytes), key });
 }
 
 function readDescription(attributes: ReadonlyMap<string, string>): FlightDescription | undefined {
