@@ -114,20 +114,27 @@ async function searchHeld(lan: LanPeering): Promise<{ search: LanSearch; source:
   throw new Error('no holder was ever heard');
 }
 
-for (const [what, make] of [
+/** Call it inside `describe`; gives the LAN of the test that runs. */
+function useLan(make: () => Promise<Subject>): () => LanPeering {
+  let subject: Subject;
+  beforeEach(async () => {
+    subject = await make();
+  });
+  afterEach(() => subject.end());
+  return () => subject.lan;
+}
+
+const LANS = [
   ['made up', makeFake],
   ['of real sockets', makeReal],
-] as const) {
-  describe(`a LAN ${what}`, function () {
-    this.timeout(60_000);
-    let subject: Subject;
-    beforeEach(async () => {
-      subject = await make();
-    });
-    afterEach(() => subject.end());
+] as const;
+
+for (const [what, make] of LANS) {
+  describe(`a LAN ${what}`, () => {
+    const lan = useLan(make);
 
     it('names a holder, then others or the Internet, and in the end nothing', async () => {
-      const { search, source } = await searchHeld(subject.lan);
+      const { search, source } = await searchHeld(lan());
       assert.equal(source.copy.sha256, sha256Of(contentOf('held', 1000)));
       assert.deepEqual([source.copy.sizeBytes, source.kid], [1000, member(source.name).kid]);
       const seen = [source.name];
@@ -143,7 +150,7 @@ for (const [what, make] of [
     });
 
     it('sends to the Internet, and says why, where nobody holds it', async () => {
-      const search = subject.lan.search(wantOf(ABSENT));
+      const search = lan().search(wantOf(ABSENT));
       const source = await search.first();
       assert.equal(source.kind, 'origin');
       assert.ok(source.kind === 'origin' && source.reason.length > 0);
@@ -151,49 +158,55 @@ for (const [what, make] of [
     });
 
     it('leaves a liar out of the next search', async () => {
-      const { search, source } = await searchHeld(subject.lan);
+      const { search, source } = await searchHeld(lan());
       await search.next(source, 'lied');
       search.cancel();
-      assert.deepEqual(subject.lan.status().banned, [source.name]);
-      const again = await searchHeld(subject.lan);
+      assert.deepEqual(lan().status().banned, [source.name]);
+      const again = await searchHeld(lan());
       assert.notEqual(again.source.name, source.name);
       again.search.done();
     });
 
-    it('takes the end of a search once, in whatever order it comes', async () => {
-      const { search } = await searchHeld(subject.lan);
+    it('knows where its peers are, and nobody else', () => {
+      for (const [i, name] of HOLDERS.entries()) {
+        const found = lan().locate(member(name).kid);
+        assert.deepEqual([found?.name, found?.address], [name, `127.0.0.${32 + i}`]);
+      }
+      assert.equal(lan().locate(member('nobody').kid), undefined);
+    });
+  });
+}
+
+for (const [what, make] of LANS) {
+  describe(`the searches of a LAN ${what}`, () => {
+    const lan = useLan(make);
+
+    it('end once, in whatever order it comes', async () => {
+      const { search } = await searchHeld(lan());
       search.done();
       search.done();
       search.cancel();
-      const other = await searchHeld(subject.lan);
+      const other = await searchHeld(lan());
       other.search.cancel();
       other.search.cancel();
       other.search.done();
     });
 
-    it('leaves nobody waiting for a search that was cancelled', async () => {
-      const search = subject.lan.search(wantOf(ABSENT));
+    it('leave nobody waiting when they are cancelled', async () => {
+      const search = lan().search(wantOf(ABSENT));
       const first = search.first();
       search.cancel();
       assert.equal((await first).kind, 'origin');
     });
 
-    it('carries searches side by side', async () => {
+    it('go on side by side', async () => {
       const wants = [HELD, ABSENT, HELD, ABSENT].map(wantOf);
-      const searches = wants.map((want) => subject.lan.search(want));
+      const searches = wants.map((want) => lan().search(want));
       const sources = await Promise.all(searches.map((search) => search.first()));
       for (const [i, source] of sources.entries()) {
         if (i % 2 === 1) assert.equal(source.kind, 'origin');
       }
       for (const search of searches) search.cancel();
-    });
-
-    it('knows where its peers are, and nobody else', () => {
-      for (const [i, name] of HOLDERS.entries()) {
-        const found = subject.lan.locate(member(name).kid);
-        assert.deepEqual([found?.name, found?.address], [name, `127.0.0.${32 + i}`]);
-      }
-      assert.equal(subject.lan.locate(member('nobody').kid), undefined);
     });
   });
 }
