@@ -32,7 +32,7 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage plugins list | enable ID | disable ID
   peerage ca init [--group NAME]   make a group's CA on this machine, and join this machine to it
   peerage ca token --name NAME     one line that lets one machine join under that name
-  peerage join HOST TOKEN          join the group of that line; HOST has the CA (TOKEN -: from input)
+  peerage join HOST[:PORT] TOKEN          join the group of that line; HOST has the CA (TOKEN -: from input)
   peerage ca list | revoke NAME    certificates and open tokens; put a machine out of the group
   peerage ca issue NAME --out FILE make another machine's identity (its STATE/identity.pem)
 
