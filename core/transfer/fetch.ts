@@ -18,7 +18,6 @@ import type { Clock } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type { LanPeering, LanSearch } from '../ports/ports.js';
 import type { FlightSource, PeerSource, Source } from '../protocol/effect.js';
-import type { Copy } from '../protocol/message.js';
 import type { RetrievalResult } from '../protocol/peer.js';
 import { type Attestation, type SignedAttestation, signAttestation } from '../trust/attestation.js';
 import type { Identity } from '../trust/authority.js';
@@ -32,6 +31,7 @@ import { followFlight } from './follow.js';
 import { deliveredHeaders, type Headers, isShareable, storableHeaders } from './freshness.js';
 import { FromOrigin } from './from-origin.js';
 import { judgeOffer } from './judge.js';
+import { readCopy } from './landed-copy.js';
 import type { OriginFetcher } from './origin.js';
 import { bodyOf, collect, PeerFault, within } from './peer-body.js';
 import type { PeerFetcher, PeerOffer } from './peer-fetch.js';
@@ -172,10 +172,14 @@ export class Fetch {
     if (!flight.spool.stored) {
       const code = flight.receivedBytes > incoming.limitBytes ? 'E_TOO_LARGE' : 'E_DISK_FULL';
       this.options.logger.log('warn', 'not-stored', { code, url: ask.url });
+      flight.track.close('failed');
       return this.discard(flight);
     }
     const signed = sameBytes(describe(sha256, chainHead(hashes)), sha256, chainHead(hashes));
-    if (this.options.keyring.isRevoked(signed.signer)) return this.discard(flight);
+    if (this.options.keyring.isRevoked(signed.signer)) {
+      flight.track.close('failed');
+      return this.discard(flight);
+    }
     flight.track.end(signed);
     try {
       await this.options.store.commit(
@@ -188,6 +192,14 @@ export class Fetch {
       this.options.logger.log('warn', 'not-stored', { code: errorCode(error), url: ask.url });
       await this.discard(flight);
     }
+  }
+
+  /** Ends a followed download whose pieces all came, but not the word of its node to keep it with. */
+  private async finishUnkept(flight: Flight): Promise<void> {
+    flight.verify();
+    flight.complete();
+    flight.track.close('failed');
+    await this.discard(flight);
   }
 
   rules(ask: Ask, attestation: Attestation) {
@@ -253,9 +265,10 @@ export class Fetch {
       const fields = { code: error.code, peer, address, url: download.ask.url, why: error.message };
       this.options.logger.log('warn', 'source-failed', fields);
       const { adopted, flight } = download;
-      if (adopted === undefined || flight.receivedBytes !== flight.totalBytes) return error.result;
+      if (!flight.headSent || flight.receivedBytes !== flight.totalBytes) return error.result;
       // All that was promised is there; how the connection ended does not matter.
-      await this.finish(download, () => adopted.signed);
+      if (adopted === undefined) await this.finishUnkept(flight);
+      else await this.finish(download, () => adopted.signed);
       return 'ok';
     }
   }
@@ -270,9 +283,7 @@ export class Fetch {
     };
     const { response: stream } = await peers.attach(source, source.flight, (path) => path, headers);
     if (stream.statusCode === 303) {
-      const copy = JSON.parse(
-        (await collect(stream, COPY_BYTES_MAX, 'a copy')).toString('utf8'),
-      ) as Copy;
+      const copy = readCopy(await collect(stream, COPY_BYTES_MAX, 'a copy'));
       const { kid, name, address, port } = source;
       return this.tryPeer(download, { kind: 'peer', kid, name, address, port, copy });
     }
@@ -303,7 +314,10 @@ export class Fetch {
   }
 
   private async beginFollowing(flight: Flight, description: FlightDescription): Promise<void> {
-    const { status, headers, sizeBytes } = description;
+    const { status, sizeBytes } = description;
+    const headers = storableHeaders(description.headers);
+    delete headers['content-length'];
+    if (sizeBytes !== undefined) headers['content-length'] = String(sizeBytes);
     const incoming = await this.createFile(sizeBytes);
     flight.begin({ status, headers, source: 'peer', sizeBytes, sha256: undefined }, incoming);
   }

@@ -152,6 +152,10 @@ class Follower {
     ) {
       throw new PeerFault('lied', 'a piece out of order');
     }
+    const { totalBytes } = flight;
+    if (totalBytes !== undefined && flight.receivedBytes + bytes.length > totalBytes) {
+      throw new PeerFault('lied', 'more bytes than the head announced');
+    }
     const hash = createHash('sha256').update(bytes).digest();
     const chain = nextLink(flight.hasher.chain, hash);
     if (!verifyPiece(this.head, piece, chain, signature)) {
@@ -167,7 +171,9 @@ class Follower {
     if (!verdict.ok) throw refusedAttestation(verdict.reason);
     const { attestation } = verdict.value;
     const { description } = this.head ?? {};
+    const whole = flight.totalBytes === undefined || flight.totalBytes === flight.receivedBytes;
     const fits =
+      whole &&
       attestation.url === ask.url &&
       attestation.sizeBytes === flight.receivedBytes &&
       attestation.status === description?.status &&

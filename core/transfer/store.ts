@@ -10,6 +10,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { CodedError, errorCode } from '@peerage/sdk';
+import { BoundedMap } from '../base/bounded.js';
 import type { Logger } from '../ports/log.js';
 import { readStoredAttestation, type SignedAttestation } from '../trust/attestation.js';
 import { commonName } from '../trust/policy.js';
@@ -34,6 +35,9 @@ export interface EntryRules {
 /** Journal lines beyond twice the entries, and at least this many, before it is rewritten. */
 const COMPACT_LINES_MIN = 1000;
 
+/** Damaged copies whose pin is remembered until they are fetched anew. */
+const LOST_PINS_MAX = 1024;
+
 export class ObjectStore {
   readonly quotaBytes: number;
   private readonly files: ObjectFiles;
@@ -41,6 +45,8 @@ export class ObjectStore {
   private readonly catalogue = new Catalogue();
   /** By digest: bytes are never removed while the same bytes are being taken in. */
   private readonly turns = new Turns();
+  /** URLs whose pinned copy was damaged: the next one is pinned again. */
+  private readonly lostPins = new BoundedMap<string, true>(LOST_PINS_MAX);
   private readonly logger: Logger;
   private compacting: Promise<void> | undefined;
 
@@ -210,6 +216,7 @@ export class ObjectStore {
     for (;;) {
       const entry = this.catalogue.findObject(sha256);
       if (entry === undefined) return error;
+      if (entry.pinned) this.lostPins.set(entry.attestation.url, true);
       await this.drop(entry);
     }
   }
@@ -229,7 +236,8 @@ export class ObjectStore {
   private async putEntry({ bytes, attestation, signer }: SignedAttestation, rules: EntryRules) {
     const id = createHash('sha256').update(bytes).digest('hex');
     await this.files.keepAttestation(id, bytes);
-    const { pinned = false } = this.catalogue.find(attestation.url, attestation.variant) ?? {};
+    const lost = this.lostPins.delete(attestation.url);
+    const { pinned = lost } = this.catalogue.find(attestation.url, attestation.variant) ?? {};
     const entry: Entry = { id, attestation, signer, ...rules, pinned };
     const replaced = this.catalogue.add(entry);
     const frame = bytes.toString('utf8');
