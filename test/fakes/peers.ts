@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { PeerEndpoint } from '@peerage/core/ports/ports.js';
 import type { PeerSource } from '@peerage/core/protocol/effect.js';
 import type { Copy } from '@peerage/core/protocol/message.js';
 import type { Entry } from '@peerage/core/transfer/catalogue.js';
@@ -158,6 +159,17 @@ export class ScriptedPeer {
     return peer;
   }
 
+  get endpoint(): PeerEndpoint {
+    const { address, port } = this.server.address() as AddressInfo;
+    const { kid, name } = this.identity;
+    return { kid, name, address, port };
+  }
+
+  /** Answers this path so. */
+  answer(path: string, handler: (response: ServerResponse) => void): void {
+    this.answers.set(path, handler);
+  }
+
   /** Offers a copy of these bytes, with whatever the script does to it. */
   offer(url: string, content: Buffer, script: Script = {}): PeerSource {
     const { signed, hashes } = vouch(url, content, script.attested, script.signer ?? this.identity);
@@ -176,9 +188,7 @@ export class ScriptedPeer {
     });
     const attestation = `/a/${id}`;
     const copy = { alias, sizeBytes, sha256, attestation, fetchedAt, expiresAt, ...script.offered };
-    const { address, port } = this.server.address() as AddressInfo;
-    const { kid, name } = this.identity;
-    return { kind: 'peer', kid, name, address, port, copy };
+    return { kind: 'peer', ...this.endpoint, copy };
   }
 
   async close(): Promise<void> {

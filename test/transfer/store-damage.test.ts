@@ -201,6 +201,15 @@ describe('the store with a damaged object', () => {
     assert.equal(store.findObject(entry.attestation.sha256), undefined);
   });
 
+  it('is pinned again when a pinned one is fetched anew', async () => {
+    const { store, entry } = await damaged((path) => rm(path));
+    await store.pin(urlOf(0), true);
+    await assert.rejects(readEntry(store, entry), { code: 'E_OBJECT_CORRUPT' });
+    assert.equal((await keep(store, urlOf(0), content)).pinned, true);
+    await store.pin(urlOf(0), false);
+    assert.equal((await keep(store, urlOf(0), content)).pinned, false);
+  });
+
   it('follows no link that was put in the place of an object', async () => {
     const { store, entry } = await damaged(async (path) => {
       await rename(path, `${path}.moved`);
