@@ -173,6 +173,7 @@ export class ObjectStore {
 
   async pin(url: string, pinned: boolean): Promise<number> {
     const entries = this.catalogue.all(url);
+    this.lostPins.delete(url);
     for (const entry of entries) this.catalogue.replace({ ...entry, pinned });
     for (const { id } of entries) await this.note({ op: 'pin', attestation: id, pinned });
     return entries.length;
@@ -180,6 +181,7 @@ export class ObjectStore {
 
   async purge(url: string): Promise<number> {
     const entries = this.catalogue.all(url);
+    this.lostPins.delete(url);
     for (const entry of entries) await this.drop(entry);
     return entries.length;
   }
