@@ -6,10 +6,13 @@ import { join } from 'node:path';
 
 /** Call it inside `describe`; the function returned names a new path each time it is called. */
 export function useScratch(): (name?: string) => string {
-  const root = mkdtempSync(join(tmpdir(), 'pg-'));
+  let root: string | undefined;
   let count = 0;
-  after(() => rm(root, { recursive: true, force: true }));
+  after(async () => {
+    if (root !== undefined) await rm(root, { recursive: true, force: true });
+  });
   return (name = 'd') => {
+    root ??= mkdtempSync(join(tmpdir(), 'pg-'));
     count += 1;
     return join(root, `${name}${count}`);
   };
