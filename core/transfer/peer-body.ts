@@ -35,9 +35,10 @@ export async function* bodyOf(response: IncomingMessage): AsyncGenerator<Buffer>
   }
 }
 
-/** A relay that a busy peer names. */
+/** A relay that a busy peer names: it has the same bytes, or will soon. */
 export interface Relay {
   readonly kid: string;
+  /** Where it serves them, if that is another path. */
   readonly path: string;
 }
 
@@ -78,7 +79,6 @@ export async function collect(
   return Buffer.concat(chunks);
 }
 
-/** Waits for a part of an answer, at most so long; the answer is given up then. */
 /** Waits, and breaks the response off when it takes too long. */
 export async function within<T>(
   limitMs: number,

@@ -29,6 +29,8 @@ import { checkNodeCertificate, type NodeCertificate } from '../trust/policy.js';
 import type { Keyring } from '../wire/open.js';
 import type { Entry } from './catalogue.js';
 import type { Flight } from './flight.js';
+import { Line } from './line.js';
+import type { Relay } from './peer-body.js';
 import { relayFrames } from './relay.js';
 import type { ObjectStore } from './store.js';
 
@@ -89,8 +91,8 @@ export class ObjectServer {
   /** Open connections, so that those of a revoked node can be cut. */
   private readonly sockets = new Set<TLSSocket>();
   private uploads = 0;
-  /** Who is being sent what: by object or flight, the kid and where it relays it. */
-  private readonly takers = new Map<string, Map<string, string>>();
+  /** Who asked for what, by object or flight, while somebody is being sent it. */
+  private readonly lines = new Map<string, Line>();
 
   constructor(options: ObjectServerOptions) {
     this.options = options;
@@ -288,36 +290,42 @@ export class ObjectServer {
     return void response.end();
   }
 
-  /** Sends a body, or names those who already get it (§6.4). */
+  /** Sends a body, or names those who have it or will soon (§6.4). */
   private async upload(
     response: ServerResponse,
     { subject, member, limit, relayPath }: Upload,
     open: () => AsyncIterable<Uint8Array>,
   ): Promise<void> {
-    const takers = this.takers.get(subject) ?? new Map<string, string>();
-    const others = [...takers].filter(([kid]) => kid !== member);
-    if (others.length >= limit || this.uploads >= (this.options.uploadsMax ?? UPLOADS_MAX)) {
-      this.counters.add('handed-on');
-      response.statusCode = 503;
-      response.removeHeader('content-length');
-      response.removeHeader('content-range');
-      response.setHeader('retry-after', '1');
-      return void response.end(JSON.stringify(others.map(([kid, path]) => ({ kid, path }))));
-    }
-    takers.set(member, relayPath);
-    this.takers.set(subject, takers);
+    if (this.uploads >= (this.options.uploadsMax ?? UPLOADS_MAX)) return this.handOn(response, []);
+    const line = this.lines.get(subject) ?? new Line(limit);
+    const others = line.join({ kid: member, path: relayPath });
+    if (others !== undefined) return this.handOn(response, others);
+    this.lines.set(subject, line);
     this.uploads += 1;
     this.counters.add('uploads');
+    let served = false;
     try {
+      // The taker waits for the head only so long; the bytes may still be on their way to us.
+      response.flushHeaders();
       await pipeline(
         Readable.from(open(), { objectMode: false, highWaterMark: PIECE_BYTES }),
         response,
       );
+      served = true;
     } finally {
       this.uploads -= 1;
-      takers.delete(member);
-      if (takers.size === 0) this.takers.delete(subject);
+      line.leave(member, served);
+      if (line.idle) this.lines.delete(subject);
     }
+  }
+
+  private handOn(response: ServerResponse, others: readonly Relay[]): void {
+    this.counters.add('handed-on');
+    response.statusCode = 503;
+    response.removeHeader('content-length');
+    response.removeHeader('content-range');
+    response.setHeader('retry-after', '1');
+    response.end(JSON.stringify(others));
   }
 
   /** The kid of the member at the other end; `undefined` for a stranger. */
