@@ -16,14 +16,22 @@ import { CodedError } from '@peerage/sdk';
 const MEMORY_BYTES_MAX = 1024 * 1024;
 /** One read of a follower. */
 const READ_BYTES = 256 * 1024;
+/** The latest bytes stay in memory although a file has them: nearly every reader wants just these. */
+const RECENT_BYTES_MAX = 512 * 1024;
 
 interface Follower {
   at: number;
 }
 
+interface Chunk {
+  readonly at: number;
+  readonly bytes: Buffer;
+}
+
 export class Spool {
   private file: FileHandle | undefined;
   private fileBytes = 0;
+  private recent: Chunk[] = [];
   private readonly memory: Buffer[] = [];
   private memoryBytes = 0;
   private readonly followers = new Set<Follower>();
@@ -32,8 +40,8 @@ export class Spool {
   private error: unknown;
   /** Bytes at the front of the memory's range that every reader has passed. */
   private dropped = 0;
-  /** Whether the writer still needs the file. */
-  private held = true;
+  /** The writer, and whoever else will come back for more. */
+  private holders = 1;
   private left = false;
   private readonly limitBytes: number;
   /** Called when the last reader has left and nothing is kept: the source can be given up. */
@@ -76,6 +84,7 @@ export class Spool {
     if (this.file !== undefined && this.memoryBytes === 0 && fits) {
       try {
         await writeAll(this.file, chunk, this.fileBytes);
+        this.remember({ at: this.fileBytes, bytes: chunk });
         this.fileBytes += chunk.length;
         this.wake();
         return true;
@@ -164,6 +173,8 @@ export class Spool {
     for (;;) {
       const { at } = follower;
       if (at < this.fileBytes) {
+        const recent = this.readRecent(at, end);
+        if (recent !== undefined) return recent;
         const lengthBytes = Math.min(READ_BYTES, this.fileBytes - at, (end ?? Infinity) - at);
         return this.readFile(at, lengthBytes);
       }
@@ -173,6 +184,17 @@ export class Spool {
       if (this.state === 'failed') throw this.error;
       await this.change();
     }
+  }
+
+  private remember(chunk: Chunk): void {
+    this.recent.push(chunk);
+    const oldest = chunk.at + chunk.bytes.length - RECENT_BYTES_MAX;
+    while (this.recent[0] !== undefined && this.recent[0].at < oldest) this.recent.shift();
+  }
+
+  private readRecent(at: number, end: number | undefined): Buffer | undefined {
+    const chunk = this.recent.findLast((candidate) => candidate.at <= at);
+    return chunk?.bytes.subarray(at - chunk.at, (end ?? Infinity) - chunk.at);
   }
 
   private async readFile(at: number, lengthBytes: number): Promise<Buffer> {
@@ -230,16 +252,27 @@ export class Spool {
   }
 
   private async closeIfDone(): Promise<void> {
-    if (this.state === 'open' || this.followers.size > 0 || this.file === undefined || this.held)
+    if (
+      this.state === 'open' ||
+      this.followers.size > 0 ||
+      this.file === undefined ||
+      this.holders > 0
+    )
       return;
     const { file } = this;
     this.file = undefined;
+    this.recent = [];
     await file.close();
   }
 
-  /** The writer needs the file no longer (it was committed or discarded). */
+  /** Keeps what is there readable until `release`; for those who read one part after another. */
+  hold(): void {
+    this.holders += 1;
+  }
+
+  /** The writer (the file was committed or discarded) or a holder needs it no longer. */
   release(): void {
-    this.held = false;
+    this.holders -= 1;
     void this.closeIfDone();
   }
 }
