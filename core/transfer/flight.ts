@@ -72,7 +72,9 @@ export class Flight {
 
   constructor(options: FlightOptions) {
     this.options = options;
-    this.known = options.digest === undefined ? undefined : createHash(options.digest.algorithm);
+    const algorithm = options.digest?.algorithm ?? 'sha256';
+    // The SHA-256 of everything is computed in any case.
+    this.known = algorithm === 'sha256' ? undefined : createHash(algorithm);
     this.head = new Promise((resolve, reject) => {
       this.resolveHead = resolve;
       this.rejectHead = reject;
@@ -122,11 +124,11 @@ export class Flight {
         expected: `${this.totalBytes} bytes`,
       });
     }
-    const found = this.known?.digest('hex');
+    const { sha256, hashes } = this.hasher.digest();
+    const found = this.known?.digest('hex') ?? sha256;
     if (!this.solo && digest !== undefined && found !== digest.hex) {
       throw mismatch(url, digest.algorithm, found, digest.hex);
     }
-    const { sha256, hashes } = this.hasher.digest();
     if (this.announcedSha256 !== undefined && sha256 !== this.announcedSha256) {
       throw mismatch(url, 'sha256', sha256, this.announcedSha256);
     }
@@ -145,12 +147,7 @@ export class Flight {
   }
 }
 
-function mismatch(
-  url: string,
-  algorithm: string,
-  found: string | undefined,
-  expected: string,
-): CodedError {
+function mismatch(url: string, algorithm: string, found: string, expected: string): CodedError {
   return new CodedError('E_DIGEST_MISMATCH', `${url} has ${algorithm} ${found}`, {
     expected: `${algorithm} ${expected}`,
     action: 'the source is wrong or tampered with; nothing was kept',
