@@ -9,6 +9,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { setTimeout as pause } from 'node:timers/promises';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { BoundedMap } from '../base/bounded.js';
 import type { PeerEndpoint } from '../ports/ports.js';
 import type { PeerSource } from '../protocol/effect.js';
@@ -96,6 +97,8 @@ export class PeerFetcher {
   private readonly keyring: Keyring;
   private readonly locate: (kid: string) => PeerEndpoint | undefined;
   private readonly times: PeerTimes;
+  /** Our key and certificates, read once: reading them costs more than the rest of a handshake. */
+  private secureContext: SecureContext;
   private readonly agents = new BoundedMap<string, { readonly agent: Agent; name: string }>(
     PEERS_MAX,
   );
@@ -111,6 +114,7 @@ export class PeerFetcher {
     this.keyring = keyring;
     this.locate = locate;
     this.times = times;
+    this.secureContext = secureContextOf(identity);
   }
 
   /** Gets and verifies what the peer says of its copy. @throws PeerFault */
@@ -261,6 +265,7 @@ export class PeerFetcher {
 
   /** Our certificate is another one: connections to come show it, those in use run out. */
   renewed(): void {
+    this.secureContext = secureContextOf(this.identity);
     this.agents.clear();
   }
 
@@ -318,14 +323,10 @@ export class PeerFetcher {
   private agentFor({ kid, name }: PeerEndpoint): Agent {
     const known = this.agents.touch(kid);
     if (known !== undefined) return known.agent;
-    const { key, certificate, ca } = this.identity;
     const agent = new Agent({
       keepAlive: true,
       maxSockets: SOCKETS_PER_PEER,
-      key: key.export({ type: 'pkcs8', format: 'pem' }),
-      cert: certificate.toString(),
-      ca: ca.toString(),
-      minVersion: 'TLSv1.3',
+      secureContext: this.secureContext,
       checkServerIdentity: (_host, peer) => this.judge(peer.raw, kid),
     });
     this.agents.set(kid, { agent, name })?.agent.destroy();
@@ -339,6 +340,15 @@ export class PeerFetcher {
     if (this.keyring.isRevoked(verdict.node.name)) return new PeerFault('failed', 'revoked');
     return undefined;
   }
+}
+
+function secureContextOf({ key, certificate, ca }: Identity): SecureContext {
+  return createSecureContext({
+    key: key.export({ type: 'pkcs8', format: 'pem' }),
+    cert: certificate.toString(),
+    ca: ca.toString(),
+    minVersion: 'TLSv1.3',
+  });
 }
 
 function listBytes(sizeBytes: number): number {
