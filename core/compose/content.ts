@@ -1,0 +1,56 @@
+/** How the content shell is put together: store, origin, peers, object server, request path. */
+import { EnrolmentDesk } from '../membership/desk.js';
+import { PolicyKeeper } from '../membership/policy-keeper.js';
+import { PeeringDriver } from '../peering/driver.js';
+import { flightPath } from '../protocol/claim.js';
+import { systemClock } from '../system.js';
+import { Fetch } from '../transfer/fetch.js';
+import { AddressGuard } from '../transfer/guard.js';
+import { OriginFetcher } from '../transfer/origin.js';
+import { PeerFetcher } from '../transfer/peer-fetch.js';
+import { RequestPath } from '../transfer/request.js';
+import type { Relays } from '../transfer/serve.js';
+import { ObjectServer } from '../transfer/serve.js';
+import { type Ground, type Register, sha256 } from './parts.js';
+
+export function composeContent(register: Register, ground: Ground): void {
+  const { identity, store, configuration, logger, keyring, boot } = ground;
+  const { upstreamProxy, extraCa, originAllow, internet } = configuration.core;
+  const clock = systemClock;
+  register(AddressGuard, () => new AddressGuard(originAllow));
+  register(OriginFetcher, (p) => {
+    return new OriginFetcher({ guard: p.resolve(AddressGuard), upstreamProxy, extraCa });
+  });
+  register(PeerFetcher, (p) => {
+    return new PeerFetcher(identity, keyring, (kid) => p.resolve(PeeringDriver).locate(kid));
+  });
+  register(ObjectServer, (p) => {
+    const relays: Relays = {
+      flight: (path) => p.resolve(RequestPath).relays.flight(path),
+      finished: (path) => p.resolve(RequestPath).relays.finished(path),
+      object: (sha) => p.resolve(RequestPath).relays.object(sha),
+    };
+    const policy = () => p.resolve(PolicyKeeper).bytes;
+    const desk = ground.authority === undefined ? undefined : p.resolve(EnrolmentDesk);
+    return new ObjectServer({ identity, keyring, store, relays, logger, policy, desk });
+  });
+  register(Fetch, (p) => {
+    const peering = p.resolve(PeeringDriver);
+    const origin = p.resolve(OriginFetcher);
+    const peers = p.resolve(PeerFetcher);
+    return new Fetch({ store, origin, peers, peering, identity, keyring, clock, logger, internet });
+  });
+  register(RequestPath, (p) => {
+    const guard = p.resolve(AddressGuard);
+    const flightPathOf = (href: string, variant: string) => flightPath(sha256, boot, href, variant);
+    return new RequestPath({
+      store,
+      fetch: p.resolve(Fetch),
+      guard,
+      clock,
+      logger,
+      flightPath: flightPathOf,
+      nodeName: identity.name,
+    });
+  });
+}

@@ -1,0 +1,66 @@
+/** How joining, the group policy and renewal are put together. */
+import { assert } from '../base/assert.js';
+import { EnrolmentDesk } from '../membership/desk.js';
+import { Ledger } from '../membership/ledger.js';
+import { PolicyKeeper } from '../membership/policy-keeper.js';
+import { Renewal } from '../membership/renewal.js';
+import { PeeringDriver } from '../peering/driver.js';
+import { identityPath, loadJoinedAt, loadPolicy, saveIdentity, savePolicy } from '../state.js';
+import { systemClock } from '../system.js';
+import { PeerFetcher } from '../transfer/peer-fetch.js';
+import { resignOwn } from '../transfer/resign.js';
+import { ObjectServer } from '../transfer/serve.js';
+import { POLICY_BYTES_MAX } from '../trust/group-policy.js';
+import { type Ground, type Register } from './parts.js';
+
+/** Joining, the group policy, renewal. */
+export function composeMembership(register: Register, ground: Ground): void {
+  const { identity, store, stateDirectory, logger, authority, keyring } = ground;
+  const clock = systemClock;
+  const ledger = new Ledger(stateDirectory);
+  register(EnrolmentDesk, (p) => {
+    assert(authority !== undefined, 'only the node that has the CA has a desk');
+    const policy = () => p.resolve(PolicyKeeper).bytes;
+    return new EnrolmentDesk({ authority, ledger, keyring, policy, clock, logger });
+  });
+  register(PolicyKeeper, (p) => {
+    return new PolicyKeeper({
+      ca: identity.ca,
+      ownName: identity.name,
+      clock,
+      logger,
+      load: () => loadPolicy(stateDirectory),
+      save: (bytes) => savePolicy(stateDirectory, bytes),
+      fetch: (from) => p.resolve(PeerFetcher).getWhole(from, '/g/policy', POLICY_BYTES_MAX),
+      enforce: (version, revoked) => {
+        keyring.revoke(revoked);
+        p.resolve(ObjectServer).dropRevoked();
+        p.resolve(PeerFetcher).dropRevoked();
+        p.resolve(PeeringDriver).policyGrew(version, revoked);
+        void store.dropSigners(revoked).then(
+          (entries) => logger.log('info', 'attestations-purged', { entries }),
+          (error: unknown) => logger.log('error', 'attestations-not-purged', { error }),
+        );
+      },
+    });
+  });
+  register(Renewal, (p) => {
+    return new Renewal({
+      identity,
+      authority,
+      ledger,
+      clock,
+      logger,
+      joinedAt: () => loadJoinedAt(stateDirectory),
+      members: () => p.resolve(PeeringDriver).endpoints(),
+      use: async (renewed) => {
+        await saveIdentity(identityPath(stateDirectory), renewed);
+        identity.replace(renewed);
+        p.resolve(ObjectServer).renewed();
+        p.resolve(PeerFetcher).renewed();
+        p.resolve(PeeringDriver).renewed();
+        await resignOwn(store, renewed);
+      },
+    });
+  });
+}

@@ -1,0 +1,44 @@
+/**
+ * What the registrations in this folder are given: the ground (what was read or opened before
+ * anything could be constructed) and the container as they may see it. `composition.ts` alone
+ * uses the container itself.
+ */
+import { createHash } from 'node:crypto';
+import type { CurrentIdentity } from '../membership/current-identity.js';
+import type { Configuration } from '../ports/configuration.js';
+import type { Logger } from '../ports/log.js';
+import type { ObjectStore } from '../transfer/store.js';
+import type { Authority } from '../trust/authority.js';
+import type { MemberKeyring } from '../trust/keyring.js';
+
+type Token<T> = abstract new (...args: never[]) => T;
+
+/** The parts made so far; asking for one makes it, once. */
+export interface Parts {
+  resolve<T>(token: Token<T>): T;
+}
+
+/** Says how a part is made. */
+export type Register = <T>(token: Token<T>, make: (parts: Parts) => T) => void;
+
+export interface NodeOptions {
+  readonly stateDirectory: string;
+  readonly configuration: Configuration;
+  readonly logger: Logger;
+  /** The file with the passphrase of this machine's CA, if it has an encrypted one. */
+  readonly passphraseFile?: string | undefined;
+}
+
+/** What was read or opened before anything could be constructed. */
+export interface Ground extends NodeOptions {
+  readonly identity: CurrentIdentity;
+  readonly solo: boolean;
+  readonly store: ObjectStore;
+  /** The group's CA, if it is on this machine and open. */
+  readonly authority: Authority | undefined;
+  readonly keyring: MemberKeyring;
+  /** Names this run of the node; in every packet. */
+  readonly boot: string;
+}
+
+export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -1,0 +1,48 @@
+/** How the plugin host and the local interface are put together. */
+import { PluginHosting } from '../host/host.js';
+import { PolicyKeeper } from '../membership/policy-keeper.js';
+import { PeeringDriver } from '../peering/driver.js';
+import { ControlService } from '../service/control.js';
+import { systemClock } from '../system.js';
+import { RequestPath } from '../transfer/request.js';
+import { ObjectServer } from '../transfer/serve.js';
+import { CORE_VERSION } from '../version.js';
+import { type Ground, type Register } from './parts.js';
+
+export function composeSurface(register: Register, ground: Ground): void {
+  const { identity, solo, configuration, logger, stateDirectory } = ground;
+  register(PluginHosting, (p) => {
+    const transfer = p.resolve(RequestPath);
+    const coreVersion = CORE_VERSION;
+    return new PluginHosting({
+      configuration,
+      stateDirectory,
+      transfer,
+      coreVersion,
+      clock: systemClock,
+      logger,
+    });
+  });
+  register(ControlService, (p) => {
+    const { name, group } = identity;
+    const about = {
+      name,
+      group,
+      get kid() {
+        return identity.kid;
+      },
+      solo,
+      version: CORE_VERSION,
+    };
+    return new ControlService({
+      stateDirectory,
+      about,
+      policy: solo ? undefined : p.resolve(PolicyKeeper),
+      peering: p.resolve(PeeringDriver),
+      transfer: p.resolve(RequestPath),
+      server: p.resolve(ObjectServer),
+      host: p.resolve(PluginHosting),
+      logger,
+    });
+  });
+}
