@@ -19,6 +19,9 @@ export class PacketSocket {
   private readonly shared: Socket;
   /** Packets that the system did not take. */
   dropped = 0;
+  /** Packets handed over that the system has not answered for yet. */
+  private underWay = 0;
+  private onAllSent: (() => void) | undefined;
 
   private constructor(lan: LanInterface, port: number) {
     this.lan = lan;
@@ -60,12 +63,21 @@ export class PacketSocket {
   }
 
   send(bytes: Buffer, address: string): void {
+    this.underWay += 1;
     this.own.send(bytes, this.port, address, (error) => {
       if (error !== null) this.dropped += 1;
+      this.underWay -= 1;
+      if (this.underWay === 0) this.onAllSent?.();
     });
   }
 
+  /** Closes when what was sent has left: the last packet says bye. */
   async close(): Promise<void> {
+    if (this.underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.onAllSent = resolve;
+      });
+    }
     for (const socket of [this.own, this.shared]) {
       await new Promise<void>((resolve) => {
         socket.once('close', resolve);
