@@ -1,17 +1,43 @@
 /** The public surface of the SDK, nothing else. */
+export {
+  type CommandHandler,
+  type CommandOptions,
+  type CommandResult,
+  CommandService,
+} from './commands.js';
+export { ElectionService, type ElectionState, type Provider } from './election.js';
 export { CodedError, describeError, type ErrorDetails, errorCode } from './errors.js';
 export { inject, injectable, sharedToken } from './injection.js';
 export type { CancellationSignal, Disposable } from './lifecycle.js';
-export type { ElectionMode, PluginGrant, PluginManifest, UrlPattern } from './manifest.js';
-export { type Log, Plugin, PluginContext } from './plugin.js';
+export type {
+  ActivationEvent,
+  CommandDescription,
+  ElectionMode,
+  ElectionWish,
+  PermissionWishes,
+  PluginGrant,
+  PluginManifest,
+  ProgramWish,
+  UrlPattern,
+} from './manifest.js';
 export {
-  ElectionService,
+  type Announcement,
+  type FoundResource,
   type KnownDigest,
   type OriginRoute,
   PeeringService,
-  type Provider,
+  type Publication,
+  type Published,
   type ResourcePolicy,
+  type ResourceProgress,
   type ResourceRequest,
   type ResourceResponse,
   type ResourceSource,
-} from './services.js';
+  type UploadRequest,
+  type UploadResponse,
+} from './peering.js';
+export { type Log, Plugin, PluginContext } from './plugin.js';
+export { type ProgramOptions, type ProgramResult, ProgramService } from './programs.js';
+export { type Job, type PlannedJob, Schedule } from './schedule.js';
+export { type NodeStatus, type StatusRow, StatusService } from './status.js';
+export { Storage } from './storage.js';

@@ -33,7 +33,9 @@ export type ToPlugin =
       readonly id: number;
       readonly value?: unknown;
       readonly error?: WireError;
-    };
+    }
+  /** Belongs to the call or subscription of that number. */
+  | { readonly type: 'event'; readonly id: number; readonly value: unknown };
 
 export type ToCore =
   | { readonly type: 'ready' }
@@ -41,7 +43,8 @@ export type ToCore =
   | { readonly type: 'failed'; readonly error: WireError }
   | { readonly type: 'pong'; readonly round: number }
   | {
-      readonly type: 'call';
+      /** A subscription is a call whose events go on after the reply, until it is cancelled. */
+      readonly type: 'call' | 'subscribe';
       readonly id: number;
       readonly method: string;
       readonly argument: unknown;
@@ -76,6 +79,7 @@ export function readMessage(raw: unknown): ToCore | undefined {
     case 'failed':
       return { type, error: readWireError(error) };
     case 'call':
+    case 'subscribe':
       return numbered && typeof method === 'string' ? { type, id, method, argument } : undefined;
     case 'cancel':
       return numbered ? { type, id } : undefined;
@@ -125,6 +129,9 @@ export function fromWireError({ code, message, expected, action }: WireError): C
     ...(action === undefined ? {} : { action }),
   });
 }
+
+/** Where in a plugin's data directory the bytes wait that it publishes. */
+export const OUT_DIRECTORY = 'out';
 
 /** The answer to `peering.open`: head, and the body inline or under a ticket. */
 export interface OpenReply {

@@ -146,8 +146,21 @@ export class PluginHosting implements PluginHost {
         );
         return this.options.transfer.route(host, port);
       }
-      case 'election.provider':
-        return undefined;
+      case 'peering.find':
+      case 'peering.publish':
+      case 'peering.upload':
+      case 'peering.announce':
+      case 'peering.onAnnouncement':
+      case 'election.state':
+      case 'election.onChange':
+      case 'election.resign':
+      case 'status.status':
+      case 'status.peers':
+      case 'status.downloads':
+      case 'programs.run':
+      case 'commands.onCommand':
+      case 'commands.answer':
+        throw new CodedError('E_NOT_AVAILABLE', `this core does not offer ${method} yet`);
       default:
         throw badCall(plugin, method);
     }

@@ -194,6 +194,7 @@ export class PluginProcess {
         this.missed = 0;
         break;
       case 'call':
+      case 'subscribe':
         void this.carryOut(child, message.id, message.method, message.argument);
         break;
       case 'cancel':

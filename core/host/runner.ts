@@ -6,89 +6,29 @@
  * the core. What is here makes honest plugins work and their mistakes readable.
  */
 import 'reflect-metadata';
-import type {
-  OriginRoute,
-  Provider,
-  ResourceRequest,
-  ResourceResponse,
-  ResourceSource,
-} from '@peerage/sdk';
 import {
   CodedError,
+  CommandService,
   type Disposable,
   ElectionService,
   PeeringService,
   Plugin,
   PluginContext,
+  ProgramService,
+  Schedule,
+  StatusService,
+  Storage,
 } from '@peerage/sdk';
+import { PlannedSchedule } from '@peerage/sdk/planned-schedule.js';
 import { container } from 'tsyringe';
-import {
-  fromWireError,
-  type OpenReply,
-  type StartMessage,
-  type ToCore,
-  type ToPlugin,
-  toWireError,
-} from './channel.js';
-import { redeem } from './redeem.js';
+import { type StartMessage, type ToPlugin, toWireError } from './channel.js';
+import { Line, send } from './inside/line.js';
+import { RemotePeering } from './inside/peering.js';
+import { RemoteCommands, RemoteElection, RemotePrograms, RemoteStatus } from './inside/services.js';
+import { FileStorage } from './inside/storage.js';
+import { processTimers } from './inside/timers.js';
 
-interface Pending {
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-}
-
-const pending = new Map<number, Pending>();
-let nextCall = 1;
-
-function send(message: ToCore): void {
-  if (process.connected) process.send?.(message);
-}
-
-/** Calls the core; cancelled there when the signal fires. */
-function call(
-  method: string,
-  argument: unknown,
-  signal?: ResourceRequest['signal'],
-): Promise<unknown> {
-  const id = nextCall;
-  nextCall += 1;
-  return new Promise((resolve, reject) => {
-    pending.set(id, { resolve, reject });
-    signal?.addEventListener('abort', () => send({ type: 'cancel', id }), { once: true });
-    send({ type: 'call', id, method, argument });
-  });
-}
-
-class RemotePeering extends PeeringService {
-  private readonly ticketSocket: string;
-
-  constructor(ticketSocket: string) {
-    super();
-    this.ticketSocket = ticketSocket;
-  }
-
-  override async open(request: ResourceRequest): Promise<ResourceResponse> {
-    const { signal, ...plain } = request;
-    const reply = (await call('peering.open', plain, signal)) as OpenReply;
-    const { inline, ticket, source, ...head } = reply;
-    const body = inline === undefined ? redeem(this.ticketSocket, ticket ?? '') : once(inline);
-    return { ...head, source: source as ResourceSource, body };
-  }
-
-  override route(host: string, port: number): Promise<OriginRoute> {
-    return call('peering.route', { host, port }) as Promise<OriginRoute>;
-  }
-}
-
-class RemoteElection extends ElectionService {
-  override provider(): Promise<Provider | undefined> {
-    return call('election.provider', undefined) as Promise<Provider | undefined>;
-  }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.length > 0) yield bytes;
-}
+const line = new Line();
 
 function makeContext(start: StartMessage, subscriptions: Disposable[]): PluginContext {
   const write =
@@ -120,11 +60,30 @@ const subscriptions: Disposable[] = [];
 
 type PluginClass = new (...services: never[]) => Plugin;
 
+/** What constructors may name by type. */
+function offer(message: StartMessage, context: PluginContext): void {
+  const { ticketSocket, dataDirectory } = message;
+  const offered: ReadonlyArray<readonly [token: unknown, service: unknown]> = [
+    [PluginContext, context],
+    [PeeringService, new RemotePeering(line, ticketSocket, dataDirectory)],
+    [ElectionService, new RemoteElection(line)],
+    [StatusService, new RemoteStatus(line)],
+    [ProgramService, new RemotePrograms(line)],
+    [CommandService, new RemoteCommands(line)],
+    [Storage, new FileStorage(dataDirectory)],
+    [
+      Schedule,
+      new PlannedSchedule({
+        timers: processTimers,
+        onFailure: (job, error) => context.log.warn('job-failed', { job, error }),
+      }),
+    ],
+  ];
+  for (const [token, service] of offered) container.registerInstance(token as never, service);
+}
+
 async function start(message: StartMessage): Promise<void> {
-  const context = makeContext(message, subscriptions);
-  container.registerInstance(PluginContext as never, context);
-  container.registerInstance(PeeringService as never, new RemotePeering(message.ticketSocket));
-  container.registerInstance(ElectionService as never, new RemoteElection());
+  offer(message, makeContext(message, subscriptions));
   const module = (await import(message.main)) as { default?: unknown };
   const found = module.default;
   if (typeof found !== 'function') {
@@ -189,13 +148,10 @@ process.on('message', (raw) => {
     case 'ping':
       send({ type: 'pong', round: message.round });
       break;
-    case 'reply': {
-      const waiting = pending.get(message.id);
-      pending.delete(message.id);
-      if (message.error === undefined) waiting?.resolve(message.value);
-      else waiting?.reject(fromWireError(message.error));
+    case 'reply':
+    case 'event':
+      line.receive(message);
       break;
-    }
   }
 });
 // No orphans: without a core there is nothing to do.

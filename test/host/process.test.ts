@@ -15,8 +15,8 @@ describe('a plugin’s start', function () {
     const services = ['PeeringService', 'PluginContext', 'ElectionService'];
     const body = `async activate() {
       const { id, settings, dataDirectory, coreVersion } = this.plugincontext;
-      const provider = await this.electionservice.provider();
-      const kinds = [this.peeringservice instanceof sdk.PeeringService, provider === undefined];
+      const kinds = [this.peeringservice instanceof sdk.PeeringService,
+        this.electionservice instanceof sdk.ElectionService];
       this.plugincontext.log.info('here', { id, settings, dataDirectory, coreVersion, kinds });
     }`;
     const settings = { type: 'object', properties: { port: { type: 'integer', default: 7 } } };

@@ -146,4 +146,29 @@ export class FakePeering extends PeeringService {
     if (route instanceof Error) throw route;
     return route;
   }
+
+  override async find(): Promise<undefined> {
+    return undefined;
+  }
+
+  override publish(): Promise<never> {
+    return unused('publish');
+  }
+
+  override upload(): Promise<never> {
+    return unused('upload');
+  }
+
+  override announce(): Promise<never> {
+    return unused('announce');
+  }
+
+  override onAnnouncement(): Promise<never> {
+    return unused('onAnnouncement');
+  }
+}
+
+/** The URL cache has no use for these; a call of one is a mistake. */
+async function unused(call: string): Promise<never> {
+  throw new CodedError('E_CALL_UNKNOWN', `the URL cache does not call ${call}`);
 }
