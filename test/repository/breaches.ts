@@ -2,7 +2,7 @@
  * The repository's rules, each a function from source files to a list of breaches, so that the
  * same rule is run on the checkout and on made-up files that break it.
  */
-import { functionsOf, importsOf, type SourceFile } from './source.js';
+import { functionsOf, importsOf, listFiles, type SourceFile } from './source.js';
 
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
@@ -11,10 +11,16 @@ const SHELLS = ['peering', 'transfer', 'host'];
 /** The floors of the core from the ground up; a floor imports what stands before it. */
 const FLOORS = ['base', 'protocol', 'wire', 'trust', 'ports'];
 
-/** `sdk`, a floor of the core (`core/wire`), `core` for its top, `plugins/x` or `test`. */
+/** The workspaces below the SDK that plugins share, by name. */
+export const LIBRARIES: readonly string[] = listFiles(['package.json']).flatMap((path) => {
+  return /^sdk\/([^/]+)\/package\.json$/.exec(path)?.slice(1) ?? [];
+});
+
+/** `sdk`, a library below it, a floor of the core, `core` for its top, `plugins/x` or `test`. */
 export function moduleOf(path: string): string {
   const [first = '', second = ''] = path.split('/');
   if (first === 'plugins') return `plugins/${second}`;
+  if (first === 'sdk' && LIBRARIES.includes(second)) return `sdk/${second}`;
   if (first === 'core' && [...FLOORS, ...SHELLS].includes(second)) return `core/${second}`;
   return first;
 }
@@ -23,6 +29,7 @@ function mayImport(from: string, to: string): boolean {
   if (from === to || from === 'test') return true;
   if (to === 'test' || to.startsWith('plugins/')) return false;
   if (to === 'sdk') return true;
+  if (to.startsWith('sdk/')) return from.startsWith('sdk/') || from.startsWith('plugins/');
   const floor = from.slice('core/'.length);
   const below = FLOORS.slice(0, FLOORS.includes(floor) ? FLOORS.indexOf(floor) : undefined);
   if (from === 'core') return to.startsWith('core/');
@@ -35,6 +42,7 @@ function target(file: string, specifier: string): string | undefined {
   const own = /^@peerage\/([^/]+)(\/.*)?$/.exec(specifier);
   if (own === null) return undefined;
   const [, name = '', rest = ''] = own;
+  if (LIBRARIES.includes(name)) return `sdk/${name}${rest}`;
   return ['sdk', 'core', 'test'].includes(name) ? `${name}${rest}` : `plugins/${name}${rest}`;
 }
 
@@ -71,8 +79,8 @@ export function packageBreaches(
       if (specifier.startsWith('.') || specifier.startsWith('node:')) return [];
       const [scope = '', name = ''] = specifier.split('/');
       const wanted = scope.startsWith('@') ? `${scope}/${name}` : scope;
-      const [first = '', second = ''] = file.path.split('/');
-      const workspace = first === 'plugins' ? `plugins/${second}` : first;
+      const module = moduleOf(file.path);
+      const workspace = module.startsWith('core/') ? 'core' : module;
       if (declared(workspace).has(wanted)) return [];
       return [`${file.path}: ${wanted} is not in the package.json of ${workspace}`];
     }),

@@ -12,6 +12,7 @@ import {
   documentedCodes,
   floorBreaches,
   headBreaches,
+  LIBRARIES,
   nameBreaches,
   nodeBreaches,
   packageBreaches,
@@ -99,8 +100,9 @@ describe('the rules of the repository: structure', () => {
     ok(plugins.length > 0);
     for (const path of plugins) {
       const ours = [...declared(dirname(path))].filter((name) => name.startsWith('@peerage/'));
+      const allowed = ['sdk', ...LIBRARIES].map((name) => `@peerage/${name}`);
       deepEqual(
-        ours.filter((name) => name !== '@peerage/sdk'),
+        ours.filter((name) => !allowed.includes(name)),
         [],
         path,
       );
