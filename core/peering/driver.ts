@@ -11,13 +11,20 @@ import { unreachable } from '../base/assert.js';
 import { Counters } from '../base/bounded.js';
 import type { Clock } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
-import type { LanPeering, LanSearch, PeerEndpoint, PeeringStatus } from '../ports/ports.js';
+import type {
+  AnnouncementListener,
+  LanPeering,
+  LanSearch,
+  PeerEndpoint,
+  PeeringStatus,
+} from '../ports/ports.js';
 import type { Effect } from '../protocol/effect.js';
 import type { Message } from '../protocol/message.js';
 import type { Peer } from '../protocol/peer.js';
 import type { Want } from '../protocol/search.js';
 import type { Opener } from '../wire/open.js';
 import type { Sealer } from '../wire/seal.js';
+import { Announcements } from './announcements.js';
 import { isOnLink, type LanInterface, suitableInterfaces } from './interfaces.js';
 import { PendingSearch } from './search.js';
 import { PacketSocket } from './socket.js';
@@ -47,6 +54,7 @@ export interface DriverOptions {
 export class PeeringDriver implements LanPeering {
   readonly counters = new Counters();
   private readonly options: DriverOptions;
+  private readonly announcements: Announcements;
   private sockets: PacketSocket[] = [];
   private readonly searches = new Map<number, PendingSearch>();
   private timer: NodeJS.Timeout | undefined;
@@ -57,6 +65,7 @@ export class PeeringDriver implements LanPeering {
 
   constructor(options: DriverOptions) {
     this.options = options;
+    this.announcements = new Announcements(options.clock, this.counters);
   }
 
   /** Opens the sockets and says hello. @throws CodedError `E_PORT_TAKEN` */
@@ -98,6 +107,15 @@ export class PeeringDriver implements LanPeering {
     this.searches.set(id, pending);
     this.perform(effects);
     return pending;
+  }
+
+  announce(service: string, name: string, values: Readonly<Record<string, string>>): void {
+    this.announcements.check(service, name, values);
+    this.perform(this.options.peer.custom(service, name, values));
+  }
+
+  onAnnouncement(service: string, listener: AnnouncementListener): { dispose(): void } {
+    return this.announcements.listen(service, listener);
   }
 
   /** A newer group policy is in force: those it revokes are out, the others are told. */
@@ -226,11 +244,15 @@ export class PeeringDriver implements LanPeering {
         this.options.onPolicy?.(effect.from, effect.version);
         break;
       case 'deliver':
-        this.counters.add('custom-undelivered');
+        this.deliver(effect);
         break;
       default:
         unreachable(effect);
     }
+  }
+
+  private deliver({ service, from, name, values }: Extract<Effect, { kind: 'deliver' }>): void {
+    this.announcements.deliver(service, { name, values, from });
   }
 
   private seal(

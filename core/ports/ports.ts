@@ -47,9 +47,26 @@ export interface PeerEndpoint {
   readonly port: number;
 }
 
+/** A plugin's own packet, as the same plugin on another node gets it (PROTOCOL §2.2). */
+export interface Announcement {
+  readonly name: string;
+  readonly values: Readonly<Record<string, string>>;
+  /** Name of the node that said it. */
+  readonly from: string;
+}
+
+export type AnnouncementListener = (announcement: Announcement) => void;
+
 /** The shell of the packets. */
 export interface LanPeering {
   search(want: Want): LanSearch;
+  /**
+   * Broadcasts a packet of a plugin's own, signed, once.
+   * @throws CodedError `E_ANNOUNCEMENT_INVALID`, `E_ANNOUNCEMENT_RATE`
+   */
+  announce(service: string, name: string, values: Readonly<Record<string, string>>): void;
+  /** Hears what the same plugin announces on other nodes. */
+  onAnnouncement(service: string, listener: AnnouncementListener): { dispose(): void };
   /** Where the live peer with this kid is, by its own signed packets. */
   locate(kid: string): PeerEndpoint | undefined;
   status(): PeeringStatus;

@@ -139,7 +139,8 @@ export class Peer {
         this.heardProgress(now, from, message);
         break;
       case 'custom': {
-        const { service, name, values } = message;
+        const { service, name, values, to = this.options.kid } = message;
+        if (to !== this.options.kid) break;
         this.effects.push({ kind: 'deliver', service, from: from.name, name, values });
         break;
       }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { PeeringDriver } from '@peerage/core/peering/driver.js';
-import type { LanPeering, LanSearch } from '@peerage/core/ports/ports.js';
+import type { Announcement, LanPeering, LanSearch } from '@peerage/core/ports/ports.js';
 import type { PeerSource } from '@peerage/core/protocol/effect.js';
 import type { Copy } from '@peerage/core/protocol/message.js';
 import { Peer } from '@peerage/core/protocol/peer.js';
@@ -26,6 +26,8 @@ const HOLDERS = ['holder1', 'holder2'];
 
 interface Subject {
   readonly lan: LanPeering;
+  /** Another node announces something. */
+  elsewhere(service: string, name: string, values: Record<string, string>): void;
   end(): Promise<void>;
 }
 
@@ -44,7 +46,11 @@ async function makeFake(): Promise<Subject> {
     lan.offer(HELD, { kind: 'peer', ...endpoint, copy: copyOf(HELD) });
     lan.places.set(kid, endpoint);
   }
-  return { lan, end: async () => undefined };
+  return {
+    lan,
+    elsewhere: (service, name, values) => lan.hear(service, 'holder1', name, values),
+    end: async () => undefined,
+  };
 }
 
 function makeDriver(name: string, address: string, packetPort: number): PeeringDriver {
@@ -93,6 +99,7 @@ async function makeReal(): Promise<Subject> {
   while (lan.status().peers.length < HOLDERS.length) await turn();
   return {
     lan,
+    elsewhere: (service, name, values) => drivers[1]?.announce(service, name, values),
     end: async () => {
       for (const driver of drivers) await driver.stop();
     },
@@ -116,12 +123,17 @@ async function searchHeld(lan: LanPeering): Promise<{ search: LanSearch; source:
 
 /** Call it inside `describe`; gives the LAN of the test that runs. */
 function useLan(make: () => Promise<Subject>): () => LanPeering {
+  const subject = useSubject(make);
+  return () => subject().lan;
+}
+
+function useSubject(make: () => Promise<Subject>): () => Subject {
   let subject: Subject;
   beforeEach(async () => {
     subject = await make();
   });
   afterEach(() => subject.end());
-  return () => subject.lan;
+  return () => subject;
 }
 
 const LANS = [
@@ -207,6 +219,41 @@ for (const [what, make] of LANS) {
         if (i % 2 === 1) assert.equal(source.kind, 'origin');
       }
       for (const search of searches) search.cancel();
+    });
+  });
+}
+
+for (const [what, make] of LANS) {
+  describe(`the announcements of a LAN ${what}`, () => {
+    const subject = useSubject(make);
+
+    it('reach the same plugin on other nodes, and no other plugin', async () => {
+      const { lan, elsewhere } = subject();
+      const others: Announcement[] = [];
+      lan.onAnnouncement('other', (heard) => others.push(heard));
+      const heard = new Promise<Announcement>((resolve) => {
+        lan.onAnnouncement('feed', resolve);
+      });
+      elsewhere('feed', 'version', { number: '12 & <more>', Day: 'Montag' });
+      assert.deepEqual(await heard, {
+        name: 'version',
+        values: { number: '12 & <more>', Day: 'Montag' },
+        from: 'holder1',
+      });
+      assert.deepEqual(others, []);
+    });
+
+    it('reach nobody who no longer listens', async () => {
+      const { lan, elsewhere } = subject();
+      const seen: string[] = [];
+      const ended = lan.onAnnouncement('feed', ({ name }) => seen.push(name));
+      ended.dispose();
+      const heard = new Promise((resolve) => {
+        lan.onAnnouncement('feed', resolve);
+      });
+      elsewhere('feed', 'last', {});
+      await heard;
+      assert.deepEqual(seen, []);
     });
   });
 }

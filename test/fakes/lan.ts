@@ -3,6 +3,7 @@
  * put in, in that order, then the Internet, and writes down what came of each.
  */
 import type {
+  AnnouncementListener,
   LanPeering,
   LanSearch,
   PeerEndpoint,
@@ -19,6 +20,9 @@ export class FakeLan implements LanPeering {
   readonly banned = new Set<string>();
   /** Where peers are that others name, by kid. */
   readonly places = new Map<string, PeerEndpoint>();
+  /** What plugins announced: `service name {values}`. */
+  readonly announced: string[] = [];
+  private readonly listeners = new Set<readonly [string, AnnouncementListener]>();
   private readonly offers = new Map<string, Array<PeerSource | FlightSource>>();
 
   /** From now on this peer offers a copy of `href`. */
@@ -36,6 +40,23 @@ export class FakeLan implements LanPeering {
         if (result === 'lied') this.banned.add(nameOf(source));
       },
     );
+  }
+
+  announce(service: string, name: string, values: Readonly<Record<string, string>>): void {
+    this.announced.push(`${service} ${name} ${JSON.stringify(values)}`);
+  }
+
+  onAnnouncement(service: string, listener: AnnouncementListener): { dispose(): void } {
+    const entry = [service, listener] as const;
+    this.listeners.add(entry);
+    return { dispose: () => void this.listeners.delete(entry) };
+  }
+
+  /** The same plugin on another node says something. */
+  hear(service: string, from: string, name: string, values: Record<string, string>): void {
+    for (const [of, listener] of this.listeners) {
+      if (of === service) listener({ name, values, from });
+    }
   }
 
   locate(kid: string): PeerEndpoint | undefined {
