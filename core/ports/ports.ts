@@ -103,9 +103,28 @@ export interface TransferStatus {
   readonly counters: Readonly<Record<string, number>>;
 }
 
+/** Why copies went. `replaced`: a newer answer of the same URL took the place. */
+export type GoneReason = 'purged' | 'revoked' | 'evicted' | 'corrupt' | 'replaced';
+
+/** Copies that must not be delivered any more, from this moment on. */
+export interface ObjectsGone {
+  readonly reason: GoneReason;
+  readonly copies: ReadonlyArray<{
+    readonly url: string;
+    readonly variant: string;
+    readonly sha256: string;
+  }>;
+}
+
 /** The shell of the content. */
 export interface ContentTransfer {
   readonly copies: Copies;
+  /**
+   * Tells of copies that went, in the very turn in which they did: who delivers from a view of its
+   * own (a lease) and hears it delivers none of them afterwards. What expires goes without a word:
+   * a view of its own ends at `expiresAt`.
+   */
+  onObjectsGone(listener: (gone: ObjectsGone) => void): { dispose(): void };
   /**
    * Opens a resource for a service (a plugin, or `cli`).
    * @throws CodedError, see `PeeringService.open`

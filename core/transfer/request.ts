@@ -22,6 +22,7 @@ import type {
   CacheEntryStatus,
   ContentTransfer,
   DownloadStatus,
+  ObjectsGone,
   TransferStatus,
 } from '../ports/ports.js';
 import type { Copies, CopyQuery } from '../protocol/context.js';
@@ -33,6 +34,7 @@ import { type Fetch, RANGE_DIRECT_BYTES } from './fetch.js';
 import { Flight, type FlightHead } from './flight.js';
 import { deliveredHeaders, isFresh, isShareable } from './freshness.js';
 import type { AddressGuard } from './guard.js';
+import { KnownDigests } from './known-digest.js';
 import type { Relays } from './serve.js';
 import type { ObjectStore } from './store.js';
 
@@ -71,9 +73,15 @@ export class RequestPath implements ContentTransfer {
   >(FLIGHTS_MAX);
   private readonly options: RequestOptions;
   private readonly flights = new Map<string, Flight>();
+  private readonly digests: KnownDigests;
 
   constructor(options: RequestOptions) {
     this.options = options;
+    this.digests = new KnownDigests(options.store);
+  }
+
+  onObjectsGone(listener: (gone: ObjectsGone) => void): { dispose(): void } {
+    return this.options.store.gone.add(listener);
   }
 
   /** What peers may be told of our store (§3.1). */
@@ -120,7 +128,7 @@ export class RequestPath implements ContentTransfer {
 
   /** @param alone our own copy turned out to be unreadable: neither it nor its followers will do */
   private async answer(ask: Ask, alone = false): Promise<ResourceResponse> {
-    let local = alone ? undefined : this.findLocal(ask);
+    let local = alone ? undefined : await this.findLocal(ask);
     if (local !== undefined && this.fresh(local, ask)) {
       const hit = await this.serveLocal(local, ask, 'hit');
       if (hit !== undefined) return hit;
@@ -184,16 +192,14 @@ export class RequestPath implements ContentTransfer {
     return { objects, storedBytes, quotaBytes, counters };
   }
 
-  private findLocal(ask: Ask): Entry | undefined {
+  private async findLocal(ask: Ask): Promise<Entry | undefined> {
     if (ask.personal) return undefined;
-    const { store } = this.options;
-    const found = store.find(ask.url, ask.variant);
-    const { digest } = ask.policy;
+    const found = this.options.store.find(ask.url, ask.variant);
     // What another node fetched without TLS is only for those who verify it, here too (§7).
     const foreign = found !== undefined && found.signer !== this.options.nodeName;
     if (foreign && !isShareable(found.attestation.tls, ask.policy)) return undefined;
-    if (digest?.algorithm !== 'sha256') return found;
-    return found?.attestation.sha256 === digest.hex ? found : undefined;
+    if (found === undefined) return undefined;
+    return (await this.digests.fits(found, ask.policy.digest)) ? found : undefined;
   }
 
   private fresh(entry: Entry, ask: Ask): boolean {

@@ -11,7 +11,9 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { CodedError, errorCode } from '@peerage/sdk';
 import { BoundedMap } from '../base/bounded.js';
+import { Listeners } from '../base/listeners.js';
 import type { Logger } from '../ports/log.js';
+import type { GoneReason, ObjectsGone } from '../ports/ports.js';
 import { readStoredAttestation, type SignedAttestation } from '../trust/attestation.js';
 import { commonName } from '../trust/policy.js';
 import { parseElement } from '../wire/xml.js';
@@ -40,6 +42,8 @@ const LOST_PINS_MAX = 1024;
 
 export class ObjectStore {
   readonly quotaBytes: number;
+  /** Told of copies that went, in the turn in which they did. */
+  readonly gone = new Listeners<ObjectsGone>();
   private readonly files: ObjectFiles;
   private readonly journal: Journal;
   private readonly catalogue = new Catalogue();
@@ -182,23 +186,30 @@ export class ObjectStore {
   async purge(url: string): Promise<number> {
     const entries = this.catalogue.all(url);
     this.lostPins.delete(url);
-    for (const entry of entries) await this.drop(entry);
+    await this.drop(entries, 'purged');
     return entries.length;
   }
 
   /** Forgets everything that these nodes attested; the number of entries. */
   async dropSigners(names: ReadonlySet<string>): Promise<number> {
     const entries = [...this.catalogue.values()].filter(({ signer }) => names.has(signer));
-    for (const entry of entries) await this.drop(entry);
+    await this.drop(entries, 'revoked');
     return entries.length;
   }
 
-  async drop(entry: Entry): Promise<void> {
-    const { sha256 } = entry.attestation;
-    const { orphaned } = this.catalogue.remove(entry);
-    await this.note({ op: 'drop', attestation: entry.id });
-    await this.files.removeAttestation(entry.id);
-    if (orphaned) {
+  /** Forgets entries. None is found any more when this returns; their files go in its time. */
+  async drop(entries: readonly Entry[], reason: GoneReason): Promise<void> {
+    if (entries.length === 0) return;
+    const left = entries.map((entry) => ({ entry, ...this.catalogue.remove(entry) }));
+    const copies = entries.map(({ attestation: { url, variant, sha256 } }) => {
+      return { url, variant, sha256 };
+    });
+    this.gone.tell({ reason, copies });
+    for (const { entry, orphaned } of left) {
+      const { sha256 } = entry.attestation;
+      await this.note({ op: 'drop', attestation: entry.id });
+      await this.files.removeAttestation(entry.id);
+      if (!orphaned) continue;
       await this.turns.take(sha256, async () => {
         if (!this.catalogue.hasObject(sha256)) await this.files.remove(sha256);
       });
@@ -219,7 +230,7 @@ export class ObjectStore {
       const entry = this.catalogue.findObject(sha256);
       if (entry === undefined) return error;
       if (entry.pinned) this.lostPins.set(entry.attestation.url, true);
-      await this.drop(entry);
+      await this.drop([entry], 'corrupt');
     }
   }
 
@@ -249,7 +260,7 @@ export class ObjectStore {
 
   /** Drops what an entry replaces or pushes out; never from within the object's own turn. */
   private async settle(put: { entry: Entry; replaced: readonly Entry[] }): Promise<Entry> {
-    for (const replaced of put.replaced) await this.drop(replaced);
+    await this.drop(put.replaced, 'replaced');
     await this.evict();
     return put.entry;
   }
@@ -258,7 +269,7 @@ export class ObjectStore {
     while (this.catalogue.storedBytes > this.quotaBytes) {
       const victim = this.catalogue.victim();
       if (victim === undefined) return;
-      await this.drop(victim);
+      await this.drop([victim], 'evicted');
     }
   }
 

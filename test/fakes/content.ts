@@ -87,8 +87,9 @@ export async function keep(
   content: Buffer,
   changes: Partial<Attestation> = {},
   rules: EntryRules = { immutable: false, shareable: true },
+  signer?: Identity,
 ): Promise<Entry> {
-  const { signed, hashes } = vouch(url, content, changes);
+  const { signed, hashes } = vouch(url, content, changes, signer);
   const incoming = await store.create();
   try {
     await incoming.file.writeFile(content);

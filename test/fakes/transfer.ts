@@ -50,6 +50,10 @@ export class FakeTransfer implements ContentTransfer {
     return { addresses: ['192.0.2.7'], port };
   }
 
+  onObjectsGone(): { dispose(): void } {
+    return { dispose: () => undefined };
+  }
+
   downloads(): DownloadStatus[] {
     return [];
   }
