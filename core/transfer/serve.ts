@@ -15,6 +15,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
@@ -27,11 +28,13 @@ import type { Identity } from '../trust/authority.js';
 import { PIECE_BYTES } from '../trust/pieces.js';
 import { checkNodeCertificate, type NodeCertificate } from '../trust/policy.js';
 import type { Keyring } from '../wire/open.js';
+import { Admission } from './admission.js';
 import type { Entry } from './catalogue.js';
 import type { Flight } from './flight.js';
 import { Line } from './line.js';
 import type { Relay } from './peer-body.js';
 import { relayFrames } from './relay.js';
+import { watchReader } from './slow-reader.js';
 import type { ObjectStore } from './store.js';
 
 const ROUTE = /^\/([opacf])\/([0-9a-f]{64}|[A-Za-z0-9_-]{22})$/;
@@ -40,7 +43,8 @@ const POLICY_ROUTE = '/g/policy';
 const RANGE = /^bytes=(\d{1,15})-(\d{0,15})$/;
 /** Uploads at once; further requests are told to come back (§6.2). */
 const UPLOADS_MAX = 32;
-const CONNECTIONS_MAX = 512;
+/** Connections in all on one address, of members nearly all: `admission` bounds strangers. */
+const CONNECTIONS_MAX = 1024;
 const LIMITS = {
   headersTimeout: 3000,
   requestTimeout: 6000,
@@ -88,8 +92,7 @@ export class ObjectServer {
   readonly counters = new Counters();
   private readonly options: ObjectServerOptions;
   private readonly servers = new Map<string, Server>();
-  /** Open connections, so that those of a revoked node can be cut. */
-  private readonly sockets = new Set<TLSSocket>();
+  private readonly admission = new Admission(this.counters);
   private uploads = 0;
   /** Who asked for what, by object or flight, while somebody is being sent it. */
   private readonly lines = new Map<string, Line>();
@@ -100,12 +103,7 @@ export class ObjectServer {
 
   /** Cuts the connections of members that are revoked now. */
   dropRevoked(): void {
-    for (const socket of this.sockets) {
-      const node = this.nodeOf(socket);
-      if (node === undefined || !this.options.keyring.isRevoked(node.name)) continue;
-      this.counters.add('connections-cut-revoked');
-      socket.destroy();
-    }
+    this.admission.expel(({ name }) => this.options.keyring.isRevoked(name));
   }
 
   /** Shows another certificate on connections to come. */
@@ -140,10 +138,8 @@ export class ObjectServer {
     );
     server.maxConnections = CONNECTIONS_MAX;
     server.on('tlsClientError', () => this.counters.add('handshake-failed'));
-    server.on('secureConnection', (socket) => {
-      this.sockets.add(socket);
-      socket.once('close', () => this.sockets.delete(socket));
-    });
+    server.on('connection', (socket) => this.admission.admit(socket as Socket));
+    server.on('secureConnection', (socket) => this.admission.identify(socket, this.judge(socket)));
     server.on('clientError', (_error, socket) => socket.destroy());
     server.setTimeout(IDLE_MS);
     await new Promise<void>((resolve, reject) => {
@@ -304,6 +300,8 @@ export class ObjectServer {
     this.uploads += 1;
     this.counters.add('uploads');
     let served = false;
+    const { socket } = response;
+    const unwatch = socket === null ? noWatch : watchReader(socket, () => this.tooSlow(response));
     try {
       // The taker waits for the head only so long; the bytes may still be on their way to us.
       response.flushHeaders();
@@ -313,6 +311,7 @@ export class ObjectServer {
       );
       served = true;
     } finally {
+      unwatch();
       this.uploads -= 1;
       line.leave(member, served);
       if (line.idle) this.lines.delete(subject);
@@ -328,18 +327,26 @@ export class ObjectServer {
     response.end(JSON.stringify(others));
   }
 
-  /** The kid of the member at the other end; `undefined` for a stranger. */
-  private memberOf(socket: TLSSocket): string | undefined {
-    const node = this.nodeOf(socket);
-    return node === undefined || this.options.keyring.isRevoked(node.name) ? undefined : node.kid;
+  private tooSlow(response: ServerResponse): void {
+    this.counters.add('connections-cut-slow-reader');
+    response.destroy();
   }
 
-  private nodeOf(socket: TLSSocket): NodeCertificate | undefined {
+  /** The kid of the member at the other end; `undefined` for a stranger. */
+  private memberOf(socket: TLSSocket): string | undefined {
+    const node = this.admission.memberOf(socket);
+    if (node === undefined || this.options.keyring.isRevoked(node.name)) return undefined;
+    return Date.now() <= node.notAfterMs ? node.kid : undefined;
+  }
+
+  /** Whose certificate the handshake showed, if it is a member's that is not revoked. */
+  private judge(socket: TLSSocket): NodeCertificate | undefined {
     // Of a closed connection there is nothing left to be had.
     const { raw } = socket.getPeerCertificate() ?? {};
     if (raw === undefined) return undefined;
     const verdict = checkNodeCertificate(raw, this.options.identity.ca, Date.now());
-    return verdict.ok ? verdict.node : undefined;
+    if (!verdict.ok || this.options.keyring.isRevoked(verdict.node.name)) return undefined;
+    return verdict.node;
   }
 
   private refuse(response: ServerResponse, status: number, reason: string): void {
@@ -348,6 +355,8 @@ export class ObjectServer {
     response.end();
   }
 }
+
+const noWatch = () => undefined;
 
 interface Upload {
   /** What is sent: an object or a flight. */

@@ -263,7 +263,7 @@ describe('the object server under load and attack', () => {
     const beginnings = ['', 'GET', 'GET /c/', 'GET / HTTP/1.1\r\n', 'GET / HTTP/1.1\r\nx: '];
     const sockets = await Promise.all(
       Array.from({ length: 40 }, async (_, i) => {
-        const socket = await connectAs(i % 2 === 0 ? undefined : member('asker'));
+        const socket = await connectAs(i % 2 === 0 ? undefined : member(`asker-${i}`));
         socket.write(beginnings[i % beginnings.length] ?? '');
         return socket;
       }),
