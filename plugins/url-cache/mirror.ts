@@ -7,13 +7,17 @@
  */
 import { CodedError } from '@peerage/sdk';
 import type { OwnAddresses } from './own-addresses.js';
+import type { OwnNames } from './own-names.js';
 import type { Resolve } from './proxy.js';
 import { absoluteTarget, isOriginForm, mirrorTarget } from './target.js';
 
 /** Targets on the port of a mirror. */
-export function mirrorTargets(upstream: URL, own: OwnAddresses): Resolve {
+export function mirrorTargets(upstream: URL, own: OwnAddresses, names: OwnNames): Resolve {
   return (request) => {
-    if (isOriginForm(request)) return mirrorTarget(request.url ?? '/', upstream);
+    if (isOriginForm(request)) {
+      names.refuseForeign(request);
+      return mirrorTarget(request.url ?? '/', upstream);
+    }
     const url = absoluteTarget(request);
     if (own.includesUrl(url)) return mirrorTarget(`${url.pathname}${url.search}`, upstream);
     throw notAProxy();

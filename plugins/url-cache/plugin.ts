@@ -13,6 +13,7 @@ import type { Services } from './exchange.js';
 import { type Listener, type ListenerOptions, openListener } from './listen.js';
 import { mirrorTargets, notAProxy } from './mirror.js';
 import { OwnAddresses } from './own-addresses.js';
+import { OwnNames } from './own-names.js';
 import { OwnPages } from './own-pages.js';
 import { PolicyBook, shippedRules } from './policy.js';
 import { proxyTargets, requestHandler } from './proxy.js';
@@ -60,7 +61,7 @@ export default class UrlCachePlugin extends Plugin {
     const tunnels = new Tunnels(services, connections, settings.connectPorts);
     const script = new URL('../clients/apt-proxy-detect', import.meta.url);
     const pages = new OwnPages(await readFile(script, 'utf8'));
-    const targets = proxyTargets(services, tunnels, pages);
+    const targets = proxyTargets(services, tunnels, pages, new OwnNames(settings.names));
     await this.open(services, settings.listen, {
       connections,
       onRequest: requestHandler(services, connections, targets),
@@ -75,7 +76,8 @@ export default class UrlCachePlugin extends Plugin {
   ): Promise<void> {
     const connections = new Connections();
     const address = mirror.address ?? this.context.settings.listen.address;
-    const targets = mirrorTargets(upstream, services.own);
+    const names = new OwnNames(this.context.settings.names);
+    const targets = mirrorTargets(upstream, services.own, names);
     await this.open(
       services,
       { address, port: mirror.port },

@@ -13,6 +13,7 @@ import { ownLoop } from './dial.js';
 import type { Exchange, Services } from './exchange.js';
 import { type ForwardReason, forward } from './forward.js';
 import { hasBody, hasPassed } from './headers.js';
+import type { OwnNames } from './own-names.js';
 import type { OwnPages } from './own-pages.js';
 import { serve } from './serve.js';
 import { absoluteTarget, innerTarget, isOriginForm, refuseWrongHost } from './target.js';
@@ -37,10 +38,16 @@ export function requestHandler(
 }
 
 /** Targets on the proxy's own port, and inside the tunnels that lead through it. */
-export function proxyTargets(services: Services, tunnels: Tunnels, pages: OwnPages): Resolve {
+export function proxyTargets(
+  services: Services,
+  tunnels: Tunnels,
+  pages: OwnPages,
+  names: OwnNames,
+): Resolve {
   return (request, response) => {
     const outer = tunnels.authorityOf(request.socket);
     if (outer === undefined && isOriginForm(request)) {
+      names.refuseForeign(request);
       pages.answer(request, response);
       return 'answered';
     }

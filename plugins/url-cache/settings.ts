@@ -25,6 +25,8 @@ export interface UrlCacheSettings {
   readonly listen: ListenSettings;
   readonly connectPorts: readonly number[];
   readonly mirrors: readonly MirrorSettings[];
+  /** Names of this machine, besides its own and localhost, that clients use. */
+  readonly names: readonly string[];
   /** Applied after the rules that the plugin ships, so that they win. */
   readonly rules: readonly Rule[];
   /** Connections per listener. */

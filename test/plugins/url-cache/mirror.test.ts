@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer as createPlainServer } from 'node:http';
 import { createServer } from 'node:https';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
@@ -36,6 +36,39 @@ describe('url-cache: a mirror', () => {
     assert.equal(headers?.['host'], undefined);
     assert.equal(headers?.['accept-encoding'], 'gzip');
     assert.equal(headers?.['accept'], 'application/json');
+  });
+
+  it('answers to its addresses and names, and to no name that a web page brought along', async () => {
+    rig.peering.put('https://registry.test/x', { body: '{}' });
+    const statusFor = async (host: string) => {
+      return (await ask(rig.port(0), '/x', { headers: { host } })).status;
+    };
+    const port = rig.port(0);
+    const own = ['127.0.0.1', `127.0.0.1:${port}`, `localhost:${port}`, 'LOCALHOST', '[::1]:1'];
+    for (const host of [...own, hostname(), '192.0.2.7', 'a.localhost']) {
+      assert.equal(await statusFor(host), 200, host);
+    }
+    for (const host of [
+      'evil.test',
+      `evil.test:${port}`,
+      '127.0.0.1.evil.test',
+      'localhost.evil',
+    ]) {
+      assert.equal(await statusFor(host), 421, host);
+    }
+    assert.equal(
+      (await ask(rig.port(), '/proxy.pac', { headers: { host: 'a.test' } })).status,
+      421,
+    );
+  });
+
+  it('answers to the names of its settings', async () => {
+    const mirrors = [{ port: 0, upstream: 'https://registry.test/' }];
+    const named = await Rig.start({ mirrors, names: ['Cache.office.test'] });
+    named.peering.put('https://registry.test/x', { body: '{}' });
+    const headers = { host: `cache.office.test:${named.port(0)}` };
+    assert.equal((await ask(named.port(0), '/x', { headers })).status, 200);
+    await named.stop();
   });
 
   it('keeps the path of an upstream that is not at a root', async () => {

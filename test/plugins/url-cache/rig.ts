@@ -11,6 +11,7 @@ export const DEFAULTS: UrlCacheSettings = {
   listen: { address: '127.0.0.1', port: 0 },
   connectPorts: [443, 80],
   mirrors: [],
+  names: [],
   rules: [],
   maxConnections: 64,
 };
