@@ -1,0 +1,304 @@
+/**
+ * The check of one feed, from the question what is new to the report of what was done:
+ *
+ *   poll (the provider, or who has none) ─┐
+ *   learn (from the provider's news) ─────┴► decide ─► retrieve ─► verify ─► keep ─► install ─► report
+ *                                                         each file by its own transaction
+ *
+ * Invariants: one check at a time; nothing is kept that `verify` has not passed, nothing is in
+ * force that `install` has not returned from; a failure leaves what was in force and is reported;
+ * only the poller asks the Internet what is new.
+ */
+import type { Disposable, Log, PeeringService } from '@peerage/sdk';
+import { type Decision, decide, type Rules } from './decide.js';
+import { type Disk, realDisk } from './disk.js';
+import type { Announcements, News } from './news.js';
+import { NewsDesk } from './news.js';
+import { judgeReleases, type Release } from './release.js';
+import {
+  type CheckReport,
+  type ComponentReport,
+  decisionWord,
+  failureOf,
+  outcomeOf,
+} from './report.js';
+import type { Retrieved } from './retrieve.js';
+import type { Shelf } from './shelf.js';
+import { Stager } from './stage.js';
+import { turnOf } from './turn.js';
+
+/** A version that is about to be in force. */
+export interface Installation {
+  readonly component: string;
+  readonly version: string;
+  /** Where its files are, complete and verified. */
+  readonly directory: string;
+  /** The version in force now, to go back to; `undefined` if there is none. */
+  readonly before: { readonly version: string; readonly directory: string } | undefined;
+}
+
+/** What a plugin has to say about its feed. */
+export interface Feed {
+  readonly name: string;
+  /** Asks the origin what is newest. */
+  poll(signal: AbortSignal): Promise<readonly Release[]>;
+  /** The same from the provider's news, without asking the origin. */
+  learn(news: readonly News[], signal: AbortSignal): Promise<readonly Release[]>;
+  /** What others need to know to find a release that is verified here. */
+  details(release: Release, files: readonly Retrieved[]): Record<string, string>;
+  /** Throws unless the staged files are what they claim; sees all files of the version at once. */
+  verify(release: Release, directory: string): Promise<void>;
+  /** Puts a version in force; throws with the version before in force. */
+  install(installation: Installation): Promise<void>;
+  /** The version that is really in force, where somebody else may change it. */
+  installed?(component: string): Promise<string | undefined>;
+}
+
+/** What the agent stands on; services of the SDK fit as they are. */
+export interface AgentPorts {
+  readonly node: string;
+  readonly shelf: Shelf;
+  readonly peering: Pick<PeeringService, 'open' | 'publish'>;
+  readonly lan: Announcements;
+  /** Whether this node is to ask the Internet: it is the provider, or there is none. */
+  readonly role: () => Promise<'poll' | 'listen'>;
+  readonly rules: () => Rules;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly disk?: Disk;
+}
+
+/** A provider that has been asked and says nothing for this long is done without. */
+const SILENCE_MS = 60_000;
+
+/** Reports that are kept for the status. */
+const MAX_REPORTS = 20;
+
+export class UpdateAgent {
+  readonly reports: CheckReport[] = [];
+  readonly news: NewsDesk;
+  private readonly feed: Feed;
+  private readonly ports: AgentPorts;
+  private readonly disk: Disk;
+  private readonly stager: Stager;
+  private readonly lifetime = new AbortController();
+  private offered: readonly Release[] = [];
+  private running: Promise<CheckReport> | undefined;
+  private again: Promise<CheckReport> | undefined;
+  private askedAtMs: number | undefined;
+
+  constructor(feed: Feed, ports: AgentPorts) {
+    this.feed = feed;
+    this.ports = ports;
+    this.disk = ports.disk ?? realDisk;
+    this.news = new NewsDesk(feed.name, ports.lan, ports.now);
+    this.stager = new Stager(feed, ports, this.disk, this.lifetime.signal);
+  }
+
+  /** Hears the news from now on; a new version starts a check. */
+  async start(): Promise<Disposable> {
+    const hearing = await this.news.listen({
+      onNews: ({ from }) => {
+        this.askedAtMs = undefined;
+        void this.check(`news from ${from}`);
+      },
+      onChecking: () => {
+        this.askedAtMs = undefined;
+      },
+      onQuestion: () => void this.answer().catch((error) => this.warn('not-answered', error)),
+    });
+    return {
+      dispose: async () => {
+        await hearing.dispose();
+        this.lifetime.abort();
+        await this.running;
+      },
+    };
+  }
+
+  /** Makes a check; one that is asked for while another runs is made after it. */
+  check(reason: string): Promise<CheckReport> {
+    if (this.running === undefined) {
+      this.running = this.run(reason).finally(() => {
+        this.running = undefined;
+      });
+      return this.running;
+    }
+    this.again ??= this.running.then(() => {
+      this.again = undefined;
+      return this.check(reason);
+    });
+    return this.again;
+  }
+
+  private async run(reason: string): Promise<CheckReport> {
+    const startedAtMs = this.ports.now();
+    const role = await this.actualRole();
+    const base = { feed: this.feed.name, reason, role, startedAtMs };
+    try {
+      const offered = await this.findOut(role);
+      if (offered === undefined)
+        return this.finish({ ...base, outcome: 'waiting', components: [] });
+      this.offered = judgeReleases(offered);
+      const components: ComponentReport[] = [];
+      for (const name of this.componentsOf(offered)) {
+        const release = offered.find(({ component }) => component === name);
+        components.push(await this.bring(name, release, role));
+      }
+      return this.finish({ ...base, outcome: outcomeOf(components), components });
+    } catch (error) {
+      const failure = failureOf(error);
+      return this.finish({ ...base, outcome: 'failed', components: [], failure });
+    }
+  }
+
+  /** A listener whose question was met with silence asks the Internet itself. */
+  private async actualRole(): Promise<'poll' | 'listen'> {
+    const role = await this.ports.role();
+    if (role === 'poll' || this.askedAtMs === undefined) return role;
+    return this.ports.now() - this.askedAtMs >= SILENCE_MS ? 'poll' : 'listen';
+  }
+
+  /** What is offered; `undefined` while the provider has not told yet. */
+  private async findOut(role: 'poll' | 'listen'): Promise<readonly Release[] | undefined> {
+    const { signal } = this.lifetime;
+    if (role === 'poll') {
+      await this.news.tellChecking();
+      return this.feed.poll(signal);
+    }
+    const news = this.news.latest();
+    this.askedAtMs ??= this.ports.now();
+    await this.news.ask();
+    return news.length === 0 ? undefined : this.feed.learn(news, signal);
+  }
+
+  /** Components that are offered, here, pinned or recalled. */
+  private componentsOf(offered: readonly Release[]): string[] {
+    const { pins, recalls } = this.ports.rules();
+    const here = this.ports.shelf.components();
+    const ruled = [...Object.keys(pins), ...recalls.map(({ component }) => component)];
+    const known = ruled.filter((component) => here.includes(component));
+    return [...new Set([...offered.map(({ component }) => component), ...here, ...known])];
+  }
+
+  /** Brings one component to where it shall be. */
+  private async bring(
+    component: string,
+    offered: Release | undefined,
+    role: 'poll' | 'listen',
+  ): Promise<ComponentReport> {
+    const before = await this.installed(component);
+    let decided: string = 'failed';
+    let files: readonly Retrieved[] = [];
+    try {
+      await this.hear(component, offered);
+      const decision = await this.decide(component, before, offered);
+      decided = decisionWord(decision);
+      if (decision.kind === 'update') files = await this.update(decision.release, role);
+      if (decision.kind === 'back') await this.install(component, decision.version);
+      if (decision.kind === 'stay' && role === 'poll') await this.tellInForce(component, offered);
+      const version = await this.installed(component);
+      return { component, decision: decided, version, before, offered: offered?.version, files };
+    } catch (error) {
+      const failure = failureOf(error);
+      const version = await this.installed(component).catch(() => before);
+      const report = { component, decision: decided, version, before, offered: offered?.version };
+      return { ...report, files, failure };
+    }
+  }
+
+  private async decide(
+    component: string,
+    installed: string | undefined,
+    offered: Release | undefined,
+  ): Promise<Decision> {
+    const { shelf, rules, node, now } = this.ports;
+    const { newest, heard } = shelf.state(component);
+    const turn = offered === undefined ? 0 : turnOf(node, component, offered.version);
+    const kept = await shelf.kept(component);
+    const standing = { component, installed, kept, newest, heardAtMs: heard?.atMs, turn };
+    return decide(standing, offered, rules(), now());
+  }
+
+  private async hear(component: string, offered: Release | undefined): Promise<void> {
+    const { shelf, now } = this.ports;
+    if (offered === undefined || shelf.state(component).heard?.version === offered.version) return;
+    await shelf.note(component, { heard: { version: offered.version, atMs: now() } });
+  }
+
+  private async update(release: Release, role: 'poll' | 'listen'): Promise<readonly Retrieved[]> {
+    const files = await this.stager.bring(release, role === 'poll');
+    if (role === 'poll') await this.tell(release, files);
+    const { builtAtMs } = release;
+    await this.install(release.component, release.version, builtAtMs);
+    return files;
+  }
+
+  private async install(component: string, version: string, builtAtMs?: number): Promise<void> {
+    const { shelf, now } = this.ports;
+    const installed = shelf.state(component).version;
+    const before =
+      installed === undefined
+        ? undefined
+        : { version: installed, directory: shelf.path(component, installed) };
+    const directory = shelf.path(component, version);
+    await this.feed.install({ component, version, directory, before });
+    const isUpdate = builtAtMs === undefined ? {} : { builtAtMs };
+    await shelf.adopt(component, version, { ...isUpdate, sinceMs: now() });
+  }
+
+  private async installed(component: string): Promise<string | undefined> {
+    if (this.feed.installed !== undefined) return this.feed.installed(component);
+    return this.ports.shelf.state(component).version;
+  }
+
+  private async tell(release: Release, files: readonly Retrieved[]): Promise<void> {
+    const { component, version } = release;
+    const details = this.feed.details(release, files);
+    await this.news.tell({ component, version, details });
+  }
+
+  /** The provider repeats what it has, for those who were away. */
+  private async tellInForce(component: string, offered: Release | undefined): Promise<void> {
+    const files = this.stager.lastFiles(component, offered?.version);
+    if (offered !== undefined && files !== undefined) await this.tell(offered, files);
+  }
+
+  /** A node asks: the poller tells what it knows, or that it is finding out. */
+  private async answer(): Promise<void> {
+    if ((await this.ports.role()) !== 'poll') return;
+    if (this.running !== undefined) return this.news.tellChecking();
+    for (const release of this.offered) await this.tellInForce(release.component, release);
+  }
+
+  private async finish(report: Omit<CheckReport, 'finishedAtMs'>): Promise<CheckReport> {
+    const finished: CheckReport = { ...report, finishedAtMs: this.ports.now() };
+    this.reports.unshift(finished);
+    this.reports.splice(MAX_REPORTS);
+    const { feed, reason, role, outcome, failure } = finished;
+    this.ports.log.info('checked', { feed, reason, role, outcome, ...failure });
+    for (const one of finished.components) {
+      if (one.failure === undefined) continue;
+      this.ports.log.warn('not-updated', { feed, component: one.component, ...one.failure });
+    }
+    await this.tellStandings(finished).catch((error) => this.warn('standing-not-told', error));
+    return finished;
+  }
+
+  private async tellStandings({ outcome, components, finishedAtMs }: CheckReport): Promise<void> {
+    for (const { component, version, failure } of components) {
+      if (version === undefined) continue;
+      const said = failure?.code ?? outcome;
+      await this.news.tellStanding({
+        component,
+        version,
+        outcome: said,
+        checkedAtMs: finishedAtMs,
+      });
+    }
+  }
+
+  private warn(event: string, error: unknown): void {
+    this.ports.log.warn(event, { feed: this.feed.name, error });
+  }
+}

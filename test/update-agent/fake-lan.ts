@@ -1,0 +1,132 @@
+/**
+ * A LAN of nodes in memory: what each node's peering service gives, and what they tell each other.
+ *
+ * The origin is a table of URLs; a resource that one node has got or published is given to the
+ * others by `peer`, as the core does, unless it is unshared. Every request is written down.
+ */
+import { createHash } from 'node:crypto';
+import {
+  type Announcement,
+  CodedError,
+  type Publication,
+  type Published,
+  type ResourceRequest,
+  type ResourceResponse,
+} from '@peerage/sdk';
+import type { Announcements } from '@peerage/update-agent';
+
+export interface OriginAnswer {
+  readonly body: Uint8Array | string;
+  readonly status?: number;
+  readonly type?: string;
+  /** The body never ends by itself. */
+  readonly isEndless?: boolean;
+  /** The body stops arriving after its bytes. */
+  readonly isStalling?: boolean;
+}
+
+export class FakeLan {
+  readonly origin = new Map<string, OriginAnswer>();
+  /** What is on the LAN, by URL. */
+  readonly shared = new Map<string, Uint8Array>();
+  /** URLs that were asked of the origin. */
+  readonly asked: string[] = [];
+  readonly announced: Announcement[] = [];
+  private readonly listeners = new Map<string, (announcement: Announcement) => void>();
+
+  node(name: string, hasInternet = true): FakeNode {
+    return new FakeNode(this, name, hasInternet);
+  }
+
+  tell(announcement: Announcement): void {
+    this.announced.push(announcement);
+    for (const [node, listener] of this.listeners) {
+      if (node !== announcement.from) listener(announcement);
+    }
+  }
+
+  hear(node: string, listener: (announcement: Announcement) => void): () => void {
+    this.listeners.set(node, listener);
+    return () => this.listeners.delete(node);
+  }
+}
+
+export class FakeNode implements Announcements {
+  readonly requests: ResourceRequest[] = [];
+  readonly name: string;
+  hasInternet: boolean;
+  private readonly lan: FakeLan;
+
+  constructor(lan: FakeLan, name: string, hasInternet: boolean) {
+    this.lan = lan;
+    this.name = name;
+    this.hasInternet = hasInternet;
+  }
+
+  async open(request: ResourceRequest): Promise<ResourceResponse> {
+    this.requests.push(request);
+    const { url, policy = {} } = request;
+    const wanted = policy.digest?.hex;
+    const copy = policy.unshared === true ? undefined : this.lan.shared.get(url);
+    if (copy !== undefined && (wanted === undefined || digestOf(copy) === wanted)) {
+      return answer({ body: copy }, 'peer', request);
+    }
+    if (!this.hasInternet) throw new CodedError('E_NO_INTERNET', `nobody has ${url}`);
+    this.lan.asked.push(url);
+    const found = this.lan.origin.get(url) ?? this.lan.origin.get(url.replace(/\?.*$/, ''));
+    if (found === undefined) return answer({ status: 404, body: 'no' }, 'origin', request);
+    const bytes = Buffer.from(found.body);
+    if (wanted !== undefined && digestOf(bytes) !== wanted && found.isEndless !== true) {
+      throw new CodedError('E_DIGEST_MISMATCH', `${url} has another digest`);
+    }
+    if (policy.unshared !== true && (found.status ?? 200) === 200) this.lan.shared.set(url, bytes);
+    return answer(found, 'origin', request);
+  }
+
+  async publish({ uri, body }: Publication): Promise<Published> {
+    const chunks: Uint8Array[] = [];
+    if (body instanceof Uint8Array) chunks.push(body);
+    else for await (const chunk of body) chunks.push(chunk);
+    const bytes = Buffer.concat(chunks);
+    this.lan.shared.set(uri, bytes);
+    return { sha256: digestOf(bytes), sizeBytes: bytes.length };
+  }
+
+  async announce(name: string, values: Record<string, string>): Promise<void> {
+    this.lan.tell({ name, values, from: this.name });
+  }
+
+  async onAnnouncement(listener: (announcement: Announcement) => void) {
+    return { dispose: this.lan.hear(this.name, listener) };
+  }
+}
+
+export function digestOf(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function answer(
+  found: OriginAnswer,
+  source: 'peer' | 'origin',
+  { signal }: ResourceRequest,
+): ResourceResponse {
+  const bytes = Buffer.from(found.body);
+  async function* body(): AsyncGenerator<Uint8Array> {
+    yield bytes;
+    while (found.isEndless === true) yield Buffer.alloc(65_536, 'x');
+    if (found.isStalling === true) {
+      await new Promise((_, reject) => {
+        signal?.addEventListener('abort', () => reject(new CodedError('E_CANCELLED', 'cut off')));
+      });
+    }
+  }
+  const headers: [string, string][] = [['content-type', found.type ?? 'application/octet-stream']];
+  return {
+    status: found.status ?? 200,
+    headers,
+    source,
+    sizeBytes: undefined,
+    sha256: undefined,
+    body: body(),
+  };
+}
