@@ -47,6 +47,11 @@ export class PeerageNode {
     return join(this.place.directory, 'state');
   }
 
+  /** The process of the core; 0 before it is started. */
+  get pid(): number {
+    return this.#program?.child.pid ?? 0;
+  }
+
   /** What the node has logged up to now. */
   get log(): string {
     return `${this.#program?.stdout ?? ''}${this.#program?.stderr ?? ''}`;
