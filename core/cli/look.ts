@@ -7,7 +7,7 @@ import type {
   PluginStatus,
   TransferStatus,
 } from '../ports/ports.js';
-import type { AboutNode } from '../service/control.js';
+import type { AboutNode } from '../service/views.js';
 import { ask } from './client.js';
 import type { CommandLine } from './options.js';
 import { formatBytes, formatTable } from './print.js';

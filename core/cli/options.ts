@@ -28,6 +28,7 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage start                    run a node in the foreground
   peerage get URL [-o FILE]        get a URL through the running node
   peerage status | peers | downloads
+  peerage why [URL]                why it was answered as it was; without URL: the last requests
   peerage cache list | pin URL | unpin URL | purge URL
   peerage plugins list | enable ID | disable ID
   peerage ca init [--group NAME]   make a group's CA on this machine, and join this machine to it

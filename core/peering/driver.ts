@@ -18,15 +18,16 @@ import type {
   PeerEndpoint,
   PeeringStatus,
 } from '../ports/ports.js';
+import type { SearchWitness } from '../ports/why.js';
 import type { Effect } from '../protocol/effect.js';
-import type { Message } from '../protocol/message.js';
+import type { Message, Received } from '../protocol/message.js';
 import type { Peer } from '../protocol/peer.js';
 import type { Want } from '../protocol/search.js';
 import type { Opener } from '../wire/open.js';
 import type { Sealer } from '../wire/seal.js';
 import { Announcements } from './announcements.js';
 import { isOnLink, type LanInterface, suitableInterfaces } from './interfaces.js';
-import { PendingSearch } from './search.js';
+import { PendingSearch, type SearchReports } from './search.js';
 import { PacketSocket } from './socket.js';
 
 /** How often the interfaces are looked at again: cables, Wi-Fi and leases change. */
@@ -90,11 +91,11 @@ export class PeeringDriver implements LanPeering {
     await Promise.all(sockets.map((socket) => socket.close()));
   }
 
-  search(want: Want): LanSearch {
+  search(want: Want, witness?: SearchWitness): LanSearch {
     const { peer, clock } = this.options;
     const now = clock.nowMs();
     const { id, effects } = peer.want(now, want);
-    const pending = new PendingSearch({
+    const reports: SearchReports = {
       retrieved: (result, source) => {
         const failed = source === undefined || source.kind === 'origin' ? undefined : source;
         this.perform(peer.retrieved(clock.nowMs(), id, result, failed));
@@ -103,7 +104,8 @@ export class PeeringDriver implements LanPeering {
         this.searches.delete(id);
         this.perform(peer.cancel(clock.nowMs(), id));
       },
-    });
+    };
+    const pending = new PendingSearch(reports, want.href, witness);
     this.searches.set(id, pending);
     this.perform(effects);
     return pending;
@@ -215,12 +217,40 @@ export class PeeringDriver implements LanPeering {
     const verdict = opener.open(bytes, origin, clock.nowMs(), clock.wallMs());
     if (!verdict.ok) return this.counters.add(`rejected-${verdict.reason}`);
     this.counters.add(`received-${verdict.value.message.type}`);
+    this.witness(verdict.value);
     this.perform(peer.receive(clock.nowMs(), verdict.value));
   }
 
+  /** Lets a search's witness know what a peer says to it; what it means is the heart's business. */
+  private witness({ from, message }: Received): void {
+    if (message.type === 'response') {
+      const { witness } = this.searches.get(message.id) ?? {};
+      const toUs = message.to === this.options.peer.kid;
+      if (toUs) witness?.answered(from.name, message.copy === undefined ? 'none' : 'has-it');
+    }
+    if (message.type !== 'progress') return;
+    // What others say of a download is tied to it by its URL: its number is theirs, not ours.
+    for (const { href, witness } of this.searches.values()) {
+      const said = message.aborted ? 'gave-up' : 'downloading';
+      if (href === message.href) witness?.answered(from.name, said);
+    }
+  }
+
   private perform(effects: readonly Effect[]): void {
-    for (const effect of effects) this.performOne(effect);
+    for (const effect of effects) {
+      this.noteAsking(effect);
+      this.performOne(effect);
+    }
     this.arm();
+  }
+
+  private noteAsking(effect: Effect): void {
+    if (effect.kind !== 'send' && effect.kind !== 'broadcast') return;
+    const { message } = effect;
+    if (message.type !== 'request') return;
+    const { members } = this.options.peer;
+    const asked = message.to === undefined ? 'everybody' : members.get(message.to)?.name;
+    if (asked !== undefined) this.searches.get(message.id)?.witness?.asked(asked);
   }
 
   private performOne(effect: Effect): void {

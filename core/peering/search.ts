@@ -3,6 +3,7 @@
  * Invariant: after `done` or `cancel` nothing reaches the heart any more.
  */
 import type { LanSearch } from '../ports/ports.js';
+import type { SearchWitness } from '../ports/why.js';
 import type { Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/peer.js';
 
@@ -14,13 +15,18 @@ export interface SearchReports {
 
 export class PendingSearch implements LanSearch {
   private readonly reports: SearchReports;
+  readonly href: string;
+  /** Is told whom the search asked, and what they said. */
+  readonly witness: SearchWitness | undefined;
   private readonly offers: Source[] = [];
   private waiting: ((source: Source | undefined) => void) | undefined;
   private over = false;
   private current: Source | undefined;
 
-  constructor(reports: SearchReports) {
+  constructor(reports: SearchReports, href: string, witness?: SearchWitness) {
+    this.href = href;
     this.reports = reports;
+    this.witness = witness;
   }
 
   async first(): Promise<Source> {

@@ -9,6 +9,7 @@ import type { Copies } from '../protocol/context.js';
 import type { Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/peer.js';
 import type { Want } from '../protocol/search.js';
+import type { SearchWitness, WhyRecord } from './why.js';
 
 /** One want on its way through the LAN; ends by `done` or `cancel`, exactly once. */
 export interface LanSearch {
@@ -59,7 +60,7 @@ export type AnnouncementListener = (announcement: Announcement) => void;
 
 /** The shell of the packets. */
 export interface LanPeering {
-  search(want: Want): LanSearch;
+  search(want: Want, witness?: SearchWitness): LanSearch;
   /**
    * Broadcasts a packet of a plugin's own, signed, once.
    * @throws CodedError `E_ANNOUNCEMENT_INVALID`, `E_ANNOUNCEMENT_RATE`
@@ -138,6 +139,8 @@ export interface ContentTransfer {
   pin(url: string, pinned: boolean): Promise<number>;
   /** Forgets all variants of a URL; the number of entries concerned. */
   purge(url: string): Promise<number>;
+  /** Why the last requests were answered as they were; for one URL, or all; newest first. */
+  why(url: string | undefined): WhyRecord[];
   status(): TransferStatus;
 }
 

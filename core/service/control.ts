@@ -2,7 +2,7 @@
  * The running service's local interface: two sockets in the state directory, `control.sock` for
  * changes (its owner alone) and `status.sock` for looking (everybody). Plain HTTP and JSON.
  *
- *   GET  /status /peers /downloads /plugins /cache      both sockets
+ *   GET  what `views` shows                             both sockets
  *   GET  /get?url=…&sha256=…   the bytes of a resource   control
  *   POST /cache/pin /cache/unpin /cache/purge ?url=…    control
  *   POST /policy/reload        policy.xml has changed    control
@@ -19,49 +19,18 @@ import {
   type ResourcePolicy,
   type ResourceResponse,
 } from '@peerage/sdk';
-import type { Logger } from '../ports/log.js';
-import type { ContentTransfer, LanPeering, PluginHost } from '../ports/ports.js';
-import type { ObjectServer } from '../transfer/serve.js';
+import { type ControlOptions, type View, viewsOf } from './views.js';
 
-/** Who this node is. */
-export interface AboutNode {
-  readonly name: string;
-  readonly group: string;
-  readonly kid: string;
-  /** A group of one: nothing is sent on the LAN. */
-  readonly solo: boolean;
-  readonly version: string;
-}
-
-export interface ControlOptions {
-  readonly stateDirectory: string;
-  readonly about: AboutNode;
-  readonly peering: LanPeering;
-  readonly transfer: ContentTransfer;
-  readonly server: ObjectServer;
-  readonly host: PluginHost;
-  /** The group policy, unless this node is a group of one. */
-  readonly policy?: GroupPolicyControl | undefined;
-  readonly logger: Logger;
-}
-
-/** The group policy as this interface needs it. */
-export interface GroupPolicyControl {
-  readonly version: number;
-  status(): object;
-  load(): Promise<void>;
-}
-
-type View = () => unknown;
 type Change = (url: string) => Promise<unknown>;
 
 export class ControlService {
   private readonly options: ControlOptions;
   private readonly servers: Server[] = [];
-  private readonly startedAt = Date.now();
+  private readonly views: Readonly<Record<string, View>>;
 
   constructor(options: ControlOptions) {
     this.options = options;
+    this.views = viewsOf(options);
   }
 
   async open(): Promise<void> {
@@ -90,14 +59,6 @@ export class ControlService {
     this.servers.push(server);
   }
 
-  private readonly views: Readonly<Record<string, View>> = {
-    '/status': () => this.status(),
-    '/peers': () => this.options.peering.status().peers,
-    '/downloads': () => this.options.transfer.downloads(),
-    '/plugins': () => this.options.host.plugins(),
-    '/cache': () => this.options.transfer.entries(),
-  };
-
   private readonly changes: Readonly<Record<string, Change>> = {
     '/cache/pin': (url) => this.options.transfer.pin(url, true),
     '/cache/unpin': (url) => this.options.transfer.pin(url, false),
@@ -110,21 +71,6 @@ export class ControlService {
     return this.options.policy?.version ?? 0;
   }
 
-  private status(): unknown {
-    const { about, peering, transfer, host, server, policy } = this.options;
-    const { peers, ...lan } = peering.status();
-    return {
-      ...about,
-      uptimeSeconds: Math.round((Date.now() - this.startedAt) / 1000),
-      peers: peers.length,
-      lan,
-      transfer: transfer.status(),
-      uploads: server.counters.snapshot(),
-      plugins: host.plugins(),
-      ...(policy === undefined ? {} : { policy: policy.status() }),
-    };
-  }
-
   private async answer(
     request: IncomingMessage,
     response: ServerResponse,
@@ -134,7 +80,9 @@ export class ControlService {
       const { pathname, searchParams } = new URL(request.url ?? '/', 'http://local');
       const url = searchParams.get('url') ?? '';
       const view = Object.hasOwn(this.views, pathname) ? this.views[pathname] : undefined;
-      if (request.method === 'GET' && view !== undefined) return sendJson(response, 200, view());
+      if (request.method === 'GET' && view !== undefined) {
+        return sendJson(response, 200, view(searchParams));
+      }
       if (!mayChange) throw new CodedError('E_READ_ONLY', 'this socket is for looking only');
       if (request.method === 'GET' && pathname === '/get') {
         return await this.get(url, searchParams.get('sha256'), response);

@@ -12,11 +12,12 @@
  * same SHA-256; `run` never rejects, the flight carries the error.
  */
 import { createHash } from 'node:crypto';
-import { CodedError, describeError, errorCode, type ResourceResponse } from '@peerage/sdk';
+import { CodedError, errorCode, type ResourceResponse } from '@peerage/sdk';
 import { Counters } from '../base/bounded.js';
 import type { Clock } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type { LanPeering, LanSearch } from '../ports/ports.js';
+import type { SearchWitness } from '../ports/why.js';
 import type { FlightSource, PeerSource, Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/peer.js';
 import { type Attestation, type SignedAttestation, signAttestation } from '../trust/attestation.js';
@@ -39,6 +40,8 @@ import type { ObjectStore } from './store.js';
 
 /** From this first byte on a request for a later part goes to the origin as such. */
 export const RANGE_DIRECT_BYTES = 4 * 1024 * 1024;
+/** A copy that is offered in place of a flight, as JSON. */
+const COPY_BYTES_MAX = 4096;
 
 export interface FetchOptions {
   readonly store: ObjectStore;
@@ -83,19 +86,15 @@ export class Fetch {
     const download: Download = { flight, ask, local, ...nothing };
     let search: LanSearch | undefined;
     try {
-      search = this.search(ask);
+      search = this.search(ask, flight.options.trail);
       await this.trySources(download, search);
       search?.done();
     } catch (error) {
       search?.cancel();
       flight.fail(error);
       this.counters.add(`failed-${errorCode(error)}`);
-      this.options.logger.log('warn', 'download-failed', {
-        url: ask.url,
-        service: ask.service,
-        code: errorCode(error),
-        error: describeError(error),
-      });
+      const { url, service } = ask;
+      this.options.logger.log('warn', 'download-failed', { url, service, error });
       await this.discard(flight);
     }
     flight.spool.release();
@@ -115,9 +114,7 @@ export class Fetch {
     throw new CodedError(
       'E_NO_INTERNET',
       `${url}: no peer has it and this node may not use the Internet`,
-      {
-        action: 'set core.internet to true on this node, or fetch it on another one first',
-      },
+      { action: 'set core.internet to true on this node, or fetch it on another one first' },
     );
   }
 
@@ -182,12 +179,8 @@ export class Fetch {
     }
     flight.track.end(signed);
     try {
-      await this.options.store.commit(
-        incoming,
-        hashes,
-        signed,
-        this.rules(ask, signed.attestation),
-      );
+      const rules = this.rules(ask, signed.attestation);
+      await this.options.store.commit(incoming, hashes, signed, rules);
     } catch (error) {
       this.options.logger.log('warn', 'not-stored', { code: errorCode(error), url: ask.url });
       await this.discard(flight);
@@ -225,25 +218,33 @@ export class Fetch {
     }
   }
 
-  private search(ask: Ask): LanSearch | undefined {
+  private search(ask: Ask, witness: SearchWitness): LanSearch | undefined {
     const { url: href, variant, service } = ask;
     if (!ask.askPeers || !isShareable(href.startsWith('https:'), ask.policy)) return undefined;
     const { waitMaxMs = Number.POSITIVE_INFINITY } = ask.policy;
-    return this.options.peering.search({ service, href, variant, stale: true, waitMaxMs });
+    const want = { service, href, variant, stale: true, waitMaxMs };
+    return this.options.peering.search(want, witness);
   }
 
   private async trySources(download: Download, search: LanSearch | undefined): Promise<void> {
     let source: Source = (await search?.first()) ?? { kind: 'origin', reason: 'unshared' };
     for (;;) {
-      if (source.kind === 'origin') return this.fromOrigin.take(download, source.reason);
-      const result = await this.tryLan(download, source);
+      const tried = source;
+      const { trail } = download.flight.options;
+      const result = await trail.trying(tried, () => this.trySource(download, tried));
       if (result === 'ok') return;
-      const next: Source | undefined = await search?.next(source, result);
+      const next: Source | undefined = await search?.next(tried, result);
       if (download.spoilt !== undefined) throw download.spoilt;
       if (next === undefined)
         throw new CodedError('E_NO_SOURCE', `no source has ${download.ask.url}`);
       source = next;
     }
+  }
+
+  private async trySource(download: Download, source: Source): Promise<RetrievalResult> {
+    if (source.kind !== 'origin') return this.tryLan(download, source);
+    await this.fromOrigin.take(download, source.reason);
+    return 'ok';
   }
 
   private async tryLan(
@@ -261,11 +262,13 @@ export class Fetch {
       }
       if (!(error instanceof PeerFault)) throw error;
       const { name: peer, address } = source;
-      this.counters.add(`peer-${error.result}`);
-      const fields = { code: error.code, peer, address, url: download.ask.url, why: error.message };
+      const { code, result, message: why } = error;
+      this.counters.add(`peer-${result}`);
+      download.flight.options.trail.because(why);
+      const fields = { code, peer, address, url: download.ask.url, why };
       this.options.logger.log('warn', 'source-failed', fields);
       const { adopted, flight } = download;
-      if (!flight.headSent || flight.receivedBytes !== flight.totalBytes) return error.result;
+      if (!flight.headSent || flight.receivedBytes !== flight.totalBytes) return result;
       // All that was promised is there; how the connection ended does not matter.
       if (adopted === undefined) await this.finishUnkept(flight);
       else await this.finish(download, () => adopted.signed);
@@ -387,9 +390,6 @@ export class Fetch {
     }
   }
 }
-
-/** A copy that is offered in place of a flight, as JSON. */
-const COPY_BYTES_MAX = 4096;
 
 /** The attestation of a followed flight, if it is of the bytes that came. @throws PeerFault */
 function sameBytes(signed: SignedAttestation, sha256: string, chain: string): SignedAttestation {

@@ -16,6 +16,7 @@ import type { Headers } from './freshness.js';
 import type { Incoming } from './object-files.js';
 import { Spool } from './spool.js';
 import { FlightTrack } from './track.js';
+import type { Trail } from './why.js';
 
 /** What followers learn before the bytes. */
 export interface FlightHead {
@@ -43,6 +44,8 @@ export interface FlightOptions {
   readonly path: string;
   /** Whether others, here or on other nodes, may be shown it at all. */
   readonly joinable: boolean;
+  /** What is written down of it, for `peerage why`. */
+  readonly trail: Trail;
 }
 
 export class Flight {
@@ -101,6 +104,7 @@ export class Flight {
   /** @throws CodedError `E_DIGEST_MISMATCH` before the last bytes are passed on, `E_CANCELLED` */
   async append(chunk: Buffer): Promise<void> {
     this.hasher.update(chunk);
+    this.options.trail.came(this.from, chunk.length);
     this.known?.update(chunk);
     if (this.totalBytes !== undefined && this.receivedBytes >= this.totalBytes) this.verify();
     await this.spool.append(chunk);
@@ -141,6 +145,7 @@ export class Flight {
   }
 
   fail(error: unknown): void {
+    this.options.trail.failed(error);
     this.rejectHead(error);
     this.spool.fail(error);
     this.track.close('failed');

@@ -25,11 +25,14 @@ import type {
   ObjectsGone,
   TransferStatus,
 } from '../ports/ports.js';
+import type { WhyRecord } from '../ports/why.js';
 import type { Copies, CopyQuery } from '../protocol/context.js';
 import type { Copy } from '../protocol/message.js';
 import { cutPieces, isPiece, PIECE_BYTES } from '../trust/pieces.js';
 import { type Ask, normalise } from './ask.js';
 import type { Entry } from './catalogue.js';
+import { closing } from './closing.js';
+import { entryStatus } from './entry-status.js';
 import { type Fetch, RANGE_DIRECT_BYTES } from './fetch.js';
 import { Flight, type FlightHead } from './flight.js';
 import { deliveredHeaders, isFresh, isShareable } from './freshness.js';
@@ -37,6 +40,7 @@ import type { AddressGuard } from './guard.js';
 import { KnownDigests } from './known-digest.js';
 import type { Relays } from './serve.js';
 import type { ObjectStore } from './store.js';
+import { type Trail, WhyBook } from './why.js';
 
 /** Downloads at once; more are refused rather than queued without end. */
 const FLIGHTS_MAX = 512;
@@ -74,10 +78,12 @@ export class RequestPath implements ContentTransfer {
   private readonly options: RequestOptions;
   private readonly flights = new Map<string, Flight>();
   private readonly digests: KnownDigests;
+  private readonly book: WhyBook;
 
   constructor(options: RequestOptions) {
     this.options = options;
     this.digests = new KnownDigests(options.store);
+    this.book = new WhyBook(options.clock);
   }
 
   onObjectsGone(listener: (gone: ObjectsGone) => void): { dispose(): void } {
@@ -113,7 +119,9 @@ export class RequestPath implements ContentTransfer {
     const ask = normalise(service, request);
     const { signal } = request;
     if (signal?.aborted === true) throw cancelled();
-    const answer = this.answer(ask);
+    const trail = this.book.begin(ask);
+    const answer = this.answer(ask, trail);
+    answer.catch((error: unknown) => trail.failed(error));
     if (signal === undefined) return answer;
     return new Promise((resolve, reject) => {
       const cancel = () => {
@@ -127,10 +135,10 @@ export class RequestPath implements ContentTransfer {
   }
 
   /** @param alone our own copy turned out to be unreadable: neither it nor its followers will do */
-  private async answer(ask: Ask, alone = false): Promise<ResourceResponse> {
+  private async answer(ask: Ask, trail: Trail, alone = false): Promise<ResourceResponse> {
     let local = alone ? undefined : await this.findLocal(ask);
     if (local !== undefined && this.fresh(local, ask)) {
-      const hit = await this.serveLocal(local, ask, 'hit');
+      const hit = await this.serveLocal(local, ask, 'hit', trail);
       if (hit !== undefined) return hit;
       local = undefined;
     }
@@ -139,11 +147,11 @@ export class RequestPath implements ContentTransfer {
     const joined = open ? this.flights.get(ask.key) : undefined;
     if (joined !== undefined) {
       const head = await joined.head;
-      if (joined.mayJoin(ask.startByte)) return this.follow(joined, head, ask, 'collapsed');
+      if (joined.mayJoin(ask.startByte)) return this.follow(joined, head, ask, 'collapsed', trail);
     }
-    const flight = this.takeOff(ask, local, open && joined === undefined);
+    const flight = this.takeOff(ask, local, open && joined === undefined, trail);
     const head = await flight.head;
-    return this.follow(flight, head, ask, head.source);
+    return this.follow(flight, head, ask, head.source, trail);
   }
 
   async route(host: string, port: number): Promise<{ addresses: string[]; port: number }> {
@@ -166,16 +174,7 @@ export class RequestPath implements ContentTransfer {
   }
 
   entries(): CacheEntryStatus[] {
-    return [...this.options.store.entries()].map(({ attestation, pinned, signer }) => ({
-      url: attestation.url,
-      variant: attestation.variant,
-      sizeBytes: attestation.sizeBytes,
-      sha256: attestation.sha256,
-      fetchedAt: new Date(attestation.fetchedAt).toISOString(),
-      expiresAt: new Date(attestation.expiresAt).toISOString(),
-      fetchedBy: signer,
-      pinned,
-    }));
+    return [...this.options.store.entries()].map(entryStatus);
   }
 
   pin(url: string, pinned: boolean): Promise<number> {
@@ -184,6 +183,10 @@ export class RequestPath implements ContentTransfer {
 
   purge(url: string): Promise<number> {
     return this.options.store.purge(url);
+  }
+
+  why(url: string | undefined): WhyRecord[] {
+    return this.book.find(url);
   }
 
   status(): TransferStatus {
@@ -214,6 +217,7 @@ export class RequestPath implements ContentTransfer {
     entry: Entry,
     ask: Ask,
     source: ResourceSource,
+    trail: Trail,
   ): Promise<ResourceResponse | undefined> {
     const { store, logger } = this.options;
     const { sizeBytes } = entry.attestation;
@@ -231,6 +235,7 @@ export class RequestPath implements ContentTransfer {
       return undefined;
     }
     store.touch(entry);
+    trail.answer(source, entry);
     this.counters.add(`requests-${source}`);
     this.counters.add('bytes-from-store', end - start);
     return this.respondFrom(entry, source, closing(this.mend(reading), bytes));
@@ -292,7 +297,7 @@ export class RequestPath implements ContentTransfer {
   }
 
   /** @param open whether others may join it */
-  private takeOff(ask: Ask, local: Entry | undefined, open: boolean): Flight {
+  private takeOff(ask: Ask, local: Entry | undefined, open: boolean, trail: Trail): Flight {
     if (this.flights.size >= FLIGHTS_MAX) {
       throw new CodedError('E_BUSY', `${FLIGHTS_MAX} downloads are in progress`, {
         action: 'ask again later',
@@ -302,13 +307,14 @@ export class RequestPath implements ContentTransfer {
     const startedAt = this.options.clock.nowMs();
     const path = this.options.flightPath(url, variant);
     const { digest } = policy;
-    const about = { service, url, variant, key, digest, startedAt, path, joinable: open };
+    const about = { service, url, variant, key, digest, startedAt, path, joinable: open, trail };
     const flight = new Flight(about);
     this.soloFlights += 1;
     const name = open ? key : `${key} solo ${this.soloFlights}`;
     this.flights.set(name, flight);
     void this.options.fetch.run(flight, ask, local).finally(() => {
       this.flights.delete(name);
+      trail.landed(flight.track.attestation);
       this.landed.set(path, { href: url, variant });
     });
     return flight;
@@ -319,12 +325,17 @@ export class RequestPath implements ContentTransfer {
     head: FlightHead,
     ask: Ask,
     source: ResourceSource,
+    trail: Trail,
   ): Promise<ResourceResponse> {
+    if (flight.options.trail !== trail) trail.joins(flight.options.trail);
     if (head.entry !== undefined) {
       // A copy that was found good by its headers may still be damaged: it is dropped then.
-      return (await this.serveLocal(head.entry, ask, source)) ?? this.answer(ask, true);
+      return (
+        (await this.serveLocal(head.entry, ask, source, trail)) ?? this.answer(ask, trail, true)
+      );
     }
     this.counters.add(`requests-${source}`);
+    trail.answer(source);
     const body = flight.spool.read(ask.startByte, ask.endByte);
     const { status, sizeBytes, sha256, cookies = [] } = head;
     const set = cookies.map((value) => ['set-cookie', value] as const);
@@ -354,23 +365,6 @@ export class RequestPath implements ContentTransfer {
     const elapsedMs = Math.max(1, this.options.clock.nowMs() - flight.options.startedAt);
     return Math.round((flight.receivedBytes * 1000) / elapsedMs);
   }
-}
-
-/** A body that closes its source also when nobody began to read it. */
-function closing(
-  body: AsyncGenerator<Uint8Array>,
-  source: AsyncGenerator<Buffer>,
-): AsyncIterableIterator<Uint8Array> {
-  const iterator: AsyncIterableIterator<Uint8Array> = {
-    next: () => body.next(),
-    return: async () => {
-      await body.return(undefined);
-      await source.return(undefined);
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]: () => iterator,
-  };
-  return iterator;
 }
 
 function cancelled(): CodedError {

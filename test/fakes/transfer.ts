@@ -5,6 +5,7 @@ import type {
   DownloadStatus,
   TransferStatus,
 } from '@peerage/core/ports/ports.js';
+import type { WhyRecord } from '@peerage/core/ports/why.js';
 import type { Copies } from '@peerage/core/protocol/context.js';
 import { CodedError, type ResourceRequest, type ResourceResponse } from '@peerage/sdk';
 
@@ -59,6 +60,10 @@ export class FakeTransfer implements ContentTransfer {
   }
 
   entries(): CacheEntryStatus[] {
+    return [];
+  }
+
+  why(): WhyRecord[] {
     return [];
   }
 

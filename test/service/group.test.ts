@@ -5,6 +5,7 @@ import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { PeerStatus } from '@peerage/core/ports/ports.js';
+import type { WhyRecord } from '@peerage/core/ports/why.js';
 import { contentOf, sha256Of } from '../fakes/content.js';
 import { LoopbackOrigin } from '../fakes/origin.js';
 import { freePacketPort, freePort } from '../fakes/ports.js';
@@ -37,6 +38,23 @@ async function enrol(directories: readonly string[]): Promise<void> {
     assert.equal(issued.code, 0, issued.stderr);
     await copyFile(file, join(directory, 'identity.pem'));
   }
+}
+
+/** The record of a node that had it from a peer: who answered, who gave the bytes, who signed. */
+async function explains(node: NodeProcess | undefined, url: string): Promise<void> {
+  const [record] = (await node?.json<WhyRecord[]>('why', url)) ?? [];
+  assert.ok(record !== undefined);
+  assert.deepEqual([record.service, record.source], ['cli', 'peer']);
+  assert.ok(
+    record.answers.some(({ node: name, answer }) => name === 'anna' && answer === 'has-it'),
+  );
+  assert.deepEqual(record.bytes, [{ from: 'anna', sizeBytes: 3_000_000 }]);
+  assert.equal(record.internet, undefined);
+  assert.equal(record.provenance?.fetchedBy, 'anna');
+  const text = (await node?.run('why', url))?.stdout.toString() ?? '';
+  assert.match(text, /anna has it, after [\d.]+ ms/);
+  assert.match(text, /Internet {2}not used/);
+  assert.match(text, /fetched {3}by anna, .* who signed for [0-9a-f]{64}/);
 }
 
 describe('three nodes on one machine', function () {
@@ -92,6 +110,7 @@ describe('three nodes on one machine', function () {
     }
     assert.deepEqual(sources, ['origin', 'peer', 'peer']);
     assert.equal(origin.count('/a'), 1);
+    await explains(nodes[1], origin.url('/a'));
     const fetchers = await Promise.all(
       nodes.map(
         async (node) => (await node.json<Array<{ fetchedBy: string }>>('cache', 'list'))[0],

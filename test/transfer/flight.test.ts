@@ -2,15 +2,19 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { Flight, type FlightHead } from '@peerage/core/transfer/flight.js';
+import { WhyBook } from '@peerage/core/transfer/why.js';
 import { PieceHasher } from '@peerage/core/trust/pieces.js';
 import type { KnownDigest } from '@peerage/sdk';
+import { AdjustableClock } from '../fakes/clock.js';
 import { collect, collectBroken, contentOf, sha256Of } from '../fakes/content.js';
 
 const content = contentOf('flight', 600_000);
 
 function newFlight(digest?: KnownDigest): Flight {
   const url = 'https://origin.example/a';
-  const about = { service: 'test', url, key: url, variant: 'v', startedAt: 0, joinable: true };
+  const trail = new WhyBook(new AdjustableClock()).begin({ url, service: 'test', personal: false });
+  const what = { service: 'test', url, key: url, variant: 'v', startedAt: 0, joinable: true };
+  const about = { ...what, trail };
   return new Flight({ ...about, digest, path: `/f/${'0'.repeat(64)}` });
 }
 

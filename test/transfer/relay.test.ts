@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
 import { Flight } from '@peerage/core/transfer/flight.js';
 import { FRAME, FRAME_HEADER_BYTES, relayFrames } from '@peerage/core/transfer/relay.js';
+import { WhyBook } from '@peerage/core/transfer/why.js';
 import { PIECE_BYTES } from '@peerage/core/trust/pieces.js';
+import { AdjustableClock } from '../fakes/clock.js';
 import { contentOf } from '../fakes/content.js';
 import { useScratch } from '../fakes/scratch.js';
 
@@ -13,7 +15,9 @@ const content = contentOf('relay', 3 * PIECE_BYTES + 5);
 /** A flight with a file, whose pieces are signed by a stand-in. */
 async function flightTo(path: string): Promise<Flight> {
   const url = 'https://origin.example/a';
-  const about = { service: 'test', url, key: url, variant: 'v', startedAt: 0, joinable: true };
+  const trail = new WhyBook(new AdjustableClock()).begin({ url, service: 'test', personal: false });
+  const what = { service: 'test', url, key: url, variant: 'v', startedAt: 0, joinable: true };
+  const about = { ...what, trail };
   const flight = new Flight({ ...about, digest: undefined, path: `/f/${'0'.repeat(64)}` });
   flight.hasher.onPiece = () => flight.track.addPiece(SIGNATURE);
   const head = { status: 200, headers: {}, source: 'origin', sha256: undefined } as const;

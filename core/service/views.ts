@@ -1,0 +1,67 @@
+/**
+ * What the local sockets show: one view for each path, from the parts of the node as they are now.
+ * Views only look; everybody on this machine may see them.
+ */
+import type { Logger } from '../ports/log.js';
+import type { ContentTransfer, LanPeering, PluginHost } from '../ports/ports.js';
+import type { ObjectServer } from '../transfer/serve.js';
+
+/** Who this node is. */
+export interface AboutNode {
+  readonly name: string;
+  readonly group: string;
+  readonly kid: string;
+  /** A group of one: nothing is sent on the LAN. */
+  readonly solo: boolean;
+  readonly version: string;
+}
+
+export interface ControlOptions {
+  readonly stateDirectory: string;
+  readonly about: AboutNode;
+  readonly peering: LanPeering;
+  readonly transfer: ContentTransfer;
+  readonly server: ObjectServer;
+  readonly host: PluginHost;
+  /** The group policy, unless this node is a group of one. */
+  readonly policy?: GroupPolicyControl | undefined;
+  readonly logger: Logger;
+}
+
+/** The group policy as this interface needs it. */
+export interface GroupPolicyControl {
+  readonly version: number;
+  status(): object;
+  load(): Promise<void>;
+}
+
+/** Shows something, by the parameters of the query. */
+export type View = (query: URLSearchParams) => unknown;
+
+export function viewsOf(options: ControlOptions): Readonly<Record<string, View>> {
+  const { peering, transfer, host } = options;
+  const startedAt = Date.now();
+  return {
+    '/status': () => statusOf(options, startedAt),
+    '/peers': () => peering.status().peers,
+    '/downloads': () => transfer.downloads(),
+    '/plugins': () => host.plugins(),
+    '/cache': () => transfer.entries(),
+    '/why': (query) => transfer.why(query.get('url') ?? undefined),
+  };
+}
+
+function statusOf(options: ControlOptions, startedAt: number): unknown {
+  const { about, peering, transfer, host, server, policy } = options;
+  const { peers, ...lan } = peering.status();
+  return {
+    ...about,
+    uptimeSeconds: Math.round((Date.now() - startedAt) / 1000),
+    peers: peers.length,
+    lan,
+    transfer: transfer.status(),
+    uploads: server.counters.snapshot(),
+    plugins: host.plugins(),
+    ...(policy === undefined ? {} : { policy: policy.status() }),
+  };
+}
