@@ -33,6 +33,9 @@ export function composeSurface(register: Register, ground: Ground): void {
       },
       solo,
       version: CORE_VERSION,
+      get certificateEnds() {
+        return new Date(identity.certificate.validTo).toISOString();
+      },
     };
     return new ControlService({
       stateDirectory,
@@ -42,6 +45,7 @@ export function composeSurface(register: Register, ground: Ground): void {
       transfer: p.resolve(RequestPath),
       server: p.resolve(ObjectServer),
       host: p.resolve(PluginHosting),
+      metricsPort: configuration.core.metricsPort,
       logger,
     });
   });

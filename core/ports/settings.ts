@@ -24,6 +24,8 @@ export interface CoreSettings {
   readonly upstreamProxy: string;
   /** PEM file with further certificate authorities for origins; none if empty. */
   readonly extraCa: string;
+  /** Loopback port of `/metrics` and `/health`; 0 for none. */
+  readonly metricsPort: number;
 }
 
 const port = (value: number, description: string) => ({
@@ -105,6 +107,13 @@ export const CORE_SCHEMA = {
       type: 'string',
       default: '',
       description: 'PEM file with further certificate authorities for origins.',
+    },
+    metricsPort: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 65535,
+      default: 0,
+      description: 'Port on 127.0.0.1 for /metrics (Prometheus) and /health; 0: none.',
     },
   },
 } as const;

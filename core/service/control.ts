@@ -2,7 +2,7 @@
  * The running service's local interface: two sockets in the state directory, `control.sock` for
  * changes (its owner alone) and `status.sock` for looking (everybody). Plain HTTP and JSON.
  *
- *   GET  what `views` shows                             both sockets
+ *   GET  what `views` shows; /metrics /health            both sockets
  *   GET  /get?url=…&sha256=…   the bytes of a resource   control
  *   POST /cache/pin /cache/unpin /cache/purge ?url=…    control
  *   POST /policy/reload        policy.xml has changed    control
@@ -19,6 +19,7 @@ import {
   type ResourcePolicy,
   type ResourceResponse,
 } from '@peerage/sdk';
+import { Monitor } from './monitor.js';
 import { type ControlOptions, type View, viewsOf } from './views.js';
 
 type Change = (url: string) => Promise<unknown>;
@@ -26,19 +27,23 @@ type Change = (url: string) => Promise<unknown>;
 export class ControlService {
   private readonly options: ControlOptions;
   private readonly servers: Server[] = [];
+  private readonly monitor: Monitor;
   private readonly views: Readonly<Record<string, View>>;
 
   constructor(options: ControlOptions) {
     this.options = options;
     this.views = viewsOf(options);
+    this.monitor = new Monitor(options);
   }
 
   async open(): Promise<void> {
+    await this.monitor.open(this.options.metricsPort);
     await this.listen('control.sock', 0o600, true);
     await this.listen('status.sock', 0o666, false);
   }
 
   async close(): Promise<void> {
+    await this.monitor.close();
     for (const server of this.servers.splice(0)) {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -79,6 +84,7 @@ export class ControlService {
     try {
       const { pathname, searchParams } = new URL(request.url ?? '/', 'http://local');
       const url = searchParams.get('url') ?? '';
+      if (request.method === 'GET' && this.monitor.answer(pathname, response)) return;
       const view = Object.hasOwn(this.views, pathname) ? this.views[pathname] : undefined;
       if (request.method === 'GET' && view !== undefined) {
         return sendJson(response, 200, view(searchParams));

@@ -14,6 +14,8 @@ export interface AboutNode {
   /** A group of one: nothing is sent on the LAN. */
   readonly solo: boolean;
   readonly version: string;
+  /** When this node's certificate ends, ISO 8601. */
+  readonly certificateEnds: string;
 }
 
 export interface ControlOptions {
@@ -26,6 +28,8 @@ export interface ControlOptions {
   /** The group policy, unless this node is a group of one. */
   readonly policy?: GroupPolicyControl | undefined;
   readonly logger: Logger;
+  /** The loopback port of `/metrics` and `/health`; 0 for none. */
+  readonly metricsPort: number;
 }
 
 /** The group policy as this interface needs it. */

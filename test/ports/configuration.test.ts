@@ -45,6 +45,7 @@ describe('the configuration: what is taken', () => {
       storeDirectory: '',
       storeQuotaMiB: 10_240,
       originAllow: [],
+      metricsPort: 0,
       upstreamProxy: '',
       extraCa: '',
     });
