@@ -21,6 +21,11 @@ export interface CommandLine {
   readonly days: string | undefined;
   readonly ttl: string | undefined;
   readonly passphraseFile: string | undefined;
+  /** With setup: change the files, or change them back. */
+  readonly write: boolean;
+  readonly undo: boolean;
+  readonly file: string | undefined;
+  readonly mirrorPort: number | undefined;
 }
 
 export const USAGE = `peerage: a LAN fetches each thing from the Internet once, and shares it
@@ -31,6 +36,8 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage why [URL]                why it was answered as it was; without URL: the last requests
   peerage cache list | pin URL | unpin URL | purge URL
   peerage plugins list | enable ID | disable ID
+  peerage setup apt|npm|pip|freshclam|env   show what the client needs to ask this machine's cache;
+                                   --write writes it, --undo takes it back
   peerage ca init [--group NAME]   make a group's CA on this machine, and join this machine to it
   peerage ca token --name NAME     one line that lets one machine join under that name
   peerage join HOST[:PORT] TOKEN          join the group of that line; HOST has the CA (TOKEN -: from input)
@@ -67,6 +74,10 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
         days: { type: 'string' },
         ttl: { type: 'string' },
         'passphrase-file': { type: 'string' },
+        write: { type: 'boolean', default: false },
+        undo: { type: 'boolean', default: false },
+        file: { type: 'string' },
+        mirror: { type: 'string' },
       },
     });
     const stateDirectory =
@@ -85,6 +96,10 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       days: values.days,
       ttl: values.ttl,
       passphraseFile: values['passphrase-file'],
+      write: values.write,
+      undo: values.undo,
+      file: values.file === undefined ? undefined : resolve(values.file),
+      mirrorPort: values.mirror === undefined ? undefined : Number(values.mirror),
     };
   } catch (cause) {
     const why = (cause instanceof Error ? cause.message : String(cause)).replace(/\s*\n\s*/g, ' ');

@@ -46,7 +46,7 @@ export async function readPlugin(
   entry: PluginEntry,
   configuration: Configuration,
 ): Promise<PluginPackage> {
-  const file = await locate(entry.use, configuration.file);
+  const file = await locatePackage(entry.use, configuration.file);
   const parsed = await readPackage(id, file);
   const manifest = judgeManifest(id, file, parsed.peerage);
   const directory = dirname(file);
@@ -132,7 +132,7 @@ function judgeManifest(id: string, file: string, manifest: unknown): PluginManif
 }
 
 /** The package.json of a package name or a directory, as seen from plugins.json or the core. */
-async function locate(use: string, configurationFile: string): Promise<string> {
+export async function locatePackage(use: string, configurationFile: string): Promise<string> {
   const base = dirname(resolve(configurationFile));
   if (isAbsolute(use) || use.startsWith('.')) return join(resolve(base, use), 'package.json');
   for (const from of [join(base, 'plugins.json'), import.meta.url]) {
