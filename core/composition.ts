@@ -14,6 +14,7 @@ import type { Ground, NodeOptions, Parts, Register } from './compose/parts.js';
 import { makeDriver } from './compose/peering.js';
 import { composeSurface } from './compose/surface.js';
 import { PluginHosting } from './host/host.js';
+import { ClockKeeper } from './membership/clock-keeper.js';
 import { CurrentIdentity } from './membership/current-identity.js';
 import { openAuthority } from './membership/open-authority.js';
 import { PolicyKeeper } from './membership/policy-keeper.js';
@@ -27,6 +28,7 @@ import { ObjectServer } from './transfer/serve.js';
 import { ObjectStore } from './transfer/store.js';
 import type { Identity } from './trust/authority.js';
 import { MemberKeyring } from './trust/keyring.js';
+import { SenderClocks } from './wire/clocks.js';
 
 export type { NodeOptions } from './compose/parts.js';
 
@@ -67,7 +69,8 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   life.onDispose(() => store.close());
   const boot = randomBytes(16).toString('base64url');
   const keyring = new MemberKeyring(identity.ca, () => systemClock.wallMs());
-  const parts = compose({ ...options, identity, solo, store, authority, keyring, boot });
+  const clocks = new SenderClocks();
+  const parts = compose({ ...options, identity, solo, store, authority, keyring, clocks, boot });
 
   const server = parts.resolve(ObjectServer);
   life.onDispose(() => server.close());
@@ -77,6 +80,9 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   const keeper = parts.resolve(PolicyKeeper);
   if (!solo) await keeper.load();
   life.onDispose(() => keeper.close());
+  const clockKeeper = parts.resolve(ClockKeeper);
+  if (!solo) await clockKeeper.start();
+  life.onDispose(() => clockKeeper.stop());
   await driver.start();
   life.onDispose(() => driver.stop());
   const renewal = parts.resolve(Renewal);

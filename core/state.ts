@@ -238,6 +238,16 @@ export function savePolicy(directory: string, bytes: Buffer): Promise<void> {
   return writeSecret(join(directory, 'policy.xml'), bytes.toString('utf8'));
 }
 
+/** What this node knew of its senders' clocks (PROTOCOL §2.4), if anything. */
+export async function loadClocks(directory: string): Promise<unknown> {
+  const text = await readOptional(join(directory, 'clocks.json'));
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+export function saveClocks(directory: string, clocks: readonly unknown[]): Promise<void> {
+  return writeSecret(join(directory, 'clocks.json'), JSON.stringify(clocks));
+}
+
 /** Where this node joined. */
 export interface JoinedAt {
   readonly host: string;

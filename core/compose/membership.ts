@@ -1,11 +1,20 @@
 /** How joining, the group policy and renewal are put together. */
 import { assert } from '../base/assert.js';
+import { ClockKeeper } from '../membership/clock-keeper.js';
 import { EnrolmentDesk } from '../membership/desk.js';
 import { Ledger } from '../membership/ledger.js';
 import { PolicyKeeper } from '../membership/policy-keeper.js';
 import { Renewal } from '../membership/renewal.js';
 import { PeeringDriver } from '../peering/driver.js';
-import { identityPath, loadJoinedAt, loadPolicy, saveIdentity, savePolicy } from '../state.js';
+import {
+  identityPath,
+  loadClocks,
+  loadJoinedAt,
+  loadPolicy,
+  saveClocks,
+  saveIdentity,
+  savePolicy,
+} from '../state.js';
 import { systemClock } from '../system.js';
 import { PeerFetcher } from '../transfer/peer-fetch.js';
 import { resignOwn } from '../transfer/resign.js';
@@ -42,6 +51,15 @@ export function composeMembership(register: Register, ground: Ground): void {
           (error: unknown) => logger.log('error', 'attestations-not-purged', { error }),
         );
       },
+    });
+  });
+  register(ClockKeeper, () => {
+    return new ClockKeeper({
+      clocks: ground.clocks,
+      clock,
+      logger,
+      load: () => loadClocks(stateDirectory),
+      save: (clocks) => saveClocks(stateDirectory, clocks),
     });
   });
   register(Renewal, (p) => {

@@ -10,6 +10,7 @@ import type { Logger } from '../ports/log.js';
 import type { ObjectStore } from '../transfer/store.js';
 import type { Authority } from '../trust/authority.js';
 import type { MemberKeyring } from '../trust/keyring.js';
+import type { SenderClocks } from '../wire/clocks.js';
 
 type Token<T> = abstract new (...args: never[]) => T;
 
@@ -37,6 +38,7 @@ export interface Ground extends NodeOptions {
   /** The group's CA, if it is on this machine and open. */
   readonly authority: Authority | undefined;
   readonly keyring: MemberKeyring;
+  readonly clocks: SenderClocks;
   /** Names this run of the node; in every packet. */
   readonly boot: string;
 }

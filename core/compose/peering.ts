@@ -43,6 +43,7 @@ export function makeDriver(ground: Ground, parts: Parts): PeeringDriver {
       return identity.kid;
     },
     keyring,
+    clocks: ground.clocks,
   });
   const introducer = new Introducer(keyring, systemClock, core.objectPort);
   opener.onUnknown = (unknown, address) => introducer.unknown(unknown, address);

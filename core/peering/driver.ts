@@ -166,6 +166,7 @@ export class PeeringDriver implements LanPeering {
       peers,
       roundTripMs: Math.round(peer.roundTripMs * 100) / 100,
       counters,
+      clock: this.options.opener.clocks.skew(clock.wallMs()),
       banned: peer.banned.filter(([, until]) => until > now).map(([name]) => name),
       interfaces: this.sockets.map(({ lan }) => `${lan.name} ${lan.address}`),
     };

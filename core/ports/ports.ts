@@ -37,6 +37,12 @@ export interface PeeringStatus {
   readonly roundTripMs: number;
   readonly counters: Readonly<Record<string, number>>;
   readonly banned: readonly string[];
+  /** How this machine's clock stands among those of the peers (PROTOCOL §2.4). */
+  readonly clock: {
+    readonly senders: number;
+    readonly offsetMs: number;
+    readonly alarm: boolean;
+  };
   readonly interfaces: readonly string[];
 }
 

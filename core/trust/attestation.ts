@@ -7,6 +7,7 @@ import type { KeyObject } from 'node:crypto';
 import { sealFrame } from '../wire/frame.js';
 import type { Keyring } from '../wire/open.js';
 import { accepted, rejected, type Verdict } from '../wire/rejection.js';
+import { FORMAT_VERSION, isReadable } from '../wire/version.js';
 import { parseElement } from '../wire/xml.js';
 import { openDocument } from './document.js';
 
@@ -61,7 +62,7 @@ export function signAttestation(
     CONTEXT,
     [
       ['type', 'attestation'],
-      ['version', '1.0'],
+      ['version', FORMAT_VERSION],
       ['url', attestation.url],
       ['variant', attestation.variant],
       ['status', String(attestation.status)],
@@ -126,6 +127,7 @@ function readAttestation(attributes: ReadonlyMap<string, string>): Attestation |
   const { url, variant, status, sizeBytes, fetchedAt, expiresAt } = attestation;
   const sound =
     text('type') === 'attestation' &&
+    isReadable(text('version')) &&
     url !== '' &&
     variant !== '' &&
     headers !== undefined &&

@@ -10,6 +10,7 @@ import { createHash, type KeyObject, sign, verify } from 'node:crypto';
 import { sealFrame } from '../wire/frame.js';
 import type { Keyring } from '../wire/open.js';
 import { accepted, rejected, type Verdict } from '../wire/rejection.js';
+import { FORMAT_VERSION, isReadable } from '../wire/version.js';
 import { type AttestationSigner, decodeHeaders, encodeHeaders } from './attestation.js';
 import { openDocument } from './document.js';
 
@@ -52,7 +53,7 @@ export function signHead(
     CONTEXT,
     [
       ['type', 'flight'],
-      ['version', '1.0'],
+      ['version', FORMAT_VERSION],
       ['url', url],
       ['variant', variant],
       ['status', String(status)],
@@ -88,6 +89,7 @@ function readDescription(attributes: ReadonlyMap<string, string>): FlightDescrip
   const numbers = [status, firstPiece, sizeBytes ?? 0];
   const sound = numbers.every((value) => Number.isSafeInteger(value) && value >= 0);
   if (!sound || headers === undefined || text('type') !== 'flight') return undefined;
+  if (!isReadable(text('version'))) return undefined;
   const tls = text('tls') === '1';
   return {
     url: text('url'),

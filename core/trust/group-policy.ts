@@ -10,6 +10,7 @@ import type { KeyObject, X509Certificate } from 'node:crypto';
 import { sealFrame, splitFrame, verifyFrame } from '../wire/frame.js';
 import { accepted, rejected, type Verdict } from '../wire/rejection.js';
 import { scanAttributes } from '../wire/scan.js';
+import { FORMAT_VERSION, isReadable } from '../wire/version.js';
 import { parseElement } from '../wire/xml.js';
 import { commonName, NAME_PATTERN } from './policy.js';
 
@@ -17,7 +18,7 @@ import { commonName, NAME_PATTERN } from './policy.js';
 export const REVOKED_MAX = 2000;
 /** Largest document in bytes. */
 export const POLICY_BYTES_MAX = 192 * 1024;
-const LIMITS = { countMax: 8, valueLengthMax: POLICY_BYTES_MAX };
+const LIMITS = { countMax: 16, valueLengthMax: POLICY_BYTES_MAX };
 const CONTEXT = 'peerage/policy/v1';
 const INTEGER = /^(0|[1-9][0-9]{0,15})$/;
 
@@ -50,7 +51,7 @@ export function signPolicy(policy: GroupPolicy, key: KeyObject): SignedPolicy {
     CONTEXT,
     [
       ['type', 'policy'],
-      ['version', '1.0'],
+      ['version', FORMAT_VERSION],
       ['group', policy.group],
       ['policy', String(policy.version)],
       ['issued', String(policy.issued)],
@@ -78,7 +79,7 @@ export function openPolicy(bytes: Buffer, ca: X509Certificate): Verdict<SignedPo
 
 function readPolicy(attributes: ReadonlyMap<string, string>): GroupPolicy | undefined {
   const text = (name: string) => attributes.get(name) ?? '';
-  if (text('type') !== 'policy' || text('version') !== '1.0') return undefined;
+  if (text('type') !== 'policy' || !isReadable(text('version'))) return undefined;
   if (!INTEGER.test(text('policy')) || !INTEGER.test(text('issued'))) return undefined;
   const words = text('revoked') === '' ? [] : text('revoked').split(' ');
   const revoked = words.map(readRevocation);

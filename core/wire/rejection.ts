@@ -7,6 +7,7 @@ export type RejectionReason =
   | 'frame'
   | 'encoding'
   | 'attributes'
+  | 'version'
   | 'schema'
   | 'own'
   | 'address'

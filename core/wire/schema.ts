@@ -2,6 +2,7 @@
  * One table of every packet type with its attributes (PROTOCOL §2.2). An attribute that the table
  * does not name is refused, except in custom packets, where the application adds its own.
  */
+import { isNewer } from './version.js';
 
 export type AttributeKind =
   | 'token'
@@ -114,8 +115,9 @@ export const CUSTOM_VALUES_MAX = 12;
 const CUSTOM_TYPE = /^x-[a-z][a-z0-9-]{0,61}$/;
 
 /**
- * Whether the attributes are those of a known packet type, each of its kind. Attributes of the
- * gate's map are looked up by name; a name such as `__proto__` is just a name that no table has.
+ * Whether the attributes are those of a known packet type, each of its kind; of a newer minor
+ * version also further ones, which nobody here reads. Attributes of the gate's map are looked up by
+ * name; a name such as `__proto__` is just a name that no table has.
  */
 export function fitsSchema(attributes: ReadonlyMap<string, string>): boolean {
   const type = attributes.get('type') ?? '';
@@ -127,12 +129,14 @@ export function fitsSchema(attributes: ReadonlyMap<string, string>): boolean {
   for (const name of Object.keys(required)) {
     if (!attributes.has(name)) return false;
   }
+  const newer = isNewer(attributes.get('version'));
   let own = 0;
   for (const [name, value] of attributes) {
     const kind = attributeKind(required, name) ?? attributeKind(optional, name);
     if (kind === undefined) {
       own += 1;
-      if (!custom || own > CUSTOM_VALUES_MAX || !PATTERNS.text.test(value)) return false;
+      if (!PATTERNS.text.test(value)) return false;
+      if (!newer && (!custom || own > CUSTOM_VALUES_MAX)) return false;
     } else if (!isOfKind(kind, value)) return false;
   }
   return true;

@@ -7,9 +7,7 @@ import { PACKET_BYTES_MAX } from '../protocol/limits.js';
 import type { Message } from '../protocol/message.js';
 import { encodeMessage, wireType } from './codec.js';
 import { sealFrame } from './frame.js';
-
-/** Version of the packet format. */
-export const PACKET_VERSION = '1.0';
+import { FORMAT_VERSION } from './version.js';
 
 export interface SealOptions {
   readonly group: string;
@@ -40,7 +38,7 @@ export class Sealer {
     this.seq += 1;
     const pairs: Array<readonly [string, string]> = [
       ['type', wireType(message)],
-      ['version', PACKET_VERSION],
+      ['version', FORMAT_VERSION],
       ...encodeMessage(message),
       ['group', group],
     ];

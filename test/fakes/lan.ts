@@ -65,7 +65,8 @@ export class FakeLan implements LanPeering {
 
   status(): PeeringStatus {
     const banned = [...this.banned];
-    return { peers: [], roundTripMs: 1, counters: {}, banned, interfaces: [] };
+    const clock = { senders: 0, offsetMs: 0, alarm: false };
+    return { peers: [], roundTripMs: 1, counters: {}, banned, clock, interfaces: [] };
   }
 }
 

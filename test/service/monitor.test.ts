@@ -79,6 +79,7 @@ describe('health', () => {
     roundTripMs: 1,
     counters: {},
     banned: [],
+    clock: { senders: 0, offsetMs: 0, alarm: false },
     interfaces: ['eth0 10.0.0.1'],
   };
   const ends = '2030-01-01T00:00:00.000Z';

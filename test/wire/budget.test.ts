@@ -68,6 +68,19 @@ describe('the verification budget', () => {
     for (let i = 0; i < 4095; i += 1) budget.take(`s-${i}`, 0);
     equal(budget.take('a', 0), false);
     for (let i = 4095; i < 8191; i += 1) budget.take(`s-${i}`, 0);
-    equal(budget.take('a', 0), true);
+    // In these 2 ms there is one check more for strangers, and none of a's own.
+    equal(budget.take('a', 2), true);
+  });
+
+  it('made-up sources have 1000 checks together and 500 a second, the proven their own', () => {
+    const budget = new VerifyBudget();
+    budget.take('proven', 0);
+    budget.giveBack('proven');
+    const flood = (now: number) => {
+      return Array.from({ length: 3000 }, (_, i) => budget.take(`s-${i}-${now}`, now));
+    };
+    equal(flood(0).filter(Boolean).length, 999);
+    equal(allowed(budget, 'proven', 0, 100), 40);
+    equal(flood(1000).filter(Boolean).length, 500);
   });
 });

@@ -137,6 +137,7 @@ describe('the door in: what does not', () => {
       return open(opener, bytes);
     },
     attributes: () => judge(makeStage(), { 'a b': '1' }),
+    version: () => judge(makeStage(), { version: '2.0' }),
     schema: () => judge(makeStage(), { type: 'unknown' }),
     own: () => {
       const { receiver, opener } = makeStage();
