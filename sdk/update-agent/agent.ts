@@ -48,6 +48,8 @@ export interface Feed {
   details(release: Release, files: readonly Retrieved[]): Record<string, string>;
   /** Throws unless the staged files are what they claim; sees all files of the version at once. */
   verify(release: Release, directory: string): Promise<void>;
+  /** Another way to the same version after this one has failed; `undefined` if there is none. */
+  instead?(release: Release): Release | undefined;
   /** Puts a version in force; throws with the version before in force. */
   install(installation: Installation): Promise<void>;
   /** The version that is really in force, where somebody else may change it. */

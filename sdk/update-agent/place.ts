@@ -11,7 +11,8 @@ import { type Disk, realDisk, replaceFile } from './disk.js';
 
 /** A file and the place that it goes to. */
 export interface Move {
-  readonly from: string;
+  /** Absent: what is at the place goes, and nothing comes. */
+  readonly from?: string;
   readonly to: string;
 }
 
@@ -40,12 +41,13 @@ export async function placeFiles(
   const journal = await prepare(moves, disk);
   try {
     await replaceFile(disk, journalPath, Buffer.from(JSON.stringify(journal)));
-    for (const { to, existed } of journal.moves) {
+    for (const [at, { to, existed }] of journal.moves.entries()) {
       if (existed) {
         await disk.remove(to + OLD);
         await keepOld(disk, to);
       }
-      await disk.rename(to + FRESH, to);
+      if (moves[at]?.from === undefined) await disk.remove(to);
+      else await disk.rename(to + FRESH, to);
     }
   } catch (error) {
     // What cannot be put back now is put back by the journal at the next start.
@@ -86,7 +88,7 @@ async function prepare(moves: readonly Move[], disk: Disk): Promise<Journal> {
     for (const { from, to } of moves) {
       const existed = (await disk.sizeBytes(to)) !== undefined;
       prepared.push({ to, existed });
-      await disk.copy(from, to + FRESH);
+      if (from !== undefined) await disk.copy(from, to + FRESH);
     }
   } catch (error) {
     await removeAll(disk, { moves: prepared }, FRESH).catch(() => undefined);

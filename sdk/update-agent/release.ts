@@ -12,7 +12,7 @@ import { demandName } from './version.js';
 export interface ReleaseFile {
   /** Its name below the directory of the version. */
   readonly name: string;
-  /** Where the origin has it. A URL that names one version for ever is shared best. */
+  /** Where the origin has it, or what it was published under; best if for one version alone. */
   readonly url: string;
   /** Exact size, if the feed says so; an answer of another size is refused. */
   readonly sizeBytes?: number;
@@ -54,7 +54,7 @@ function judgeFiles({ component, files }: Release): void {
     demandName('file name', file.name);
     if (names.has(file.name)) throw invalid(`${file.name} twice in ${component}`);
     names.add(file.name);
-    if (!/^https?:/.test(file.url) || file.url.length > MAX_URL_CHARACTERS) {
+    if (!/^[a-z][a-z0-9+-]*:/.test(file.url) || file.url.length > MAX_URL_CHARACTERS) {
       throw invalid(`the URL ${file.url.slice(0, 100)}`);
     }
     const bytes = file.sizeBytes ?? 0;

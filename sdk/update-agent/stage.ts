@@ -56,6 +56,21 @@ export class Stager {
   }
 
   private async obtain(release: Release, isPoller: boolean): Promise<readonly Retrieved[]> {
+    try {
+      return await this.attemptAnywhere(release, isPoller);
+    } catch (error) {
+      const other = this.feed.instead?.(release);
+      if (other === undefined || this.signal.aborted) throw error;
+      const { component, version } = release;
+      this.ports.log.warn('another-way', { feed: this.feed.name, component, version, error });
+      return this.attemptAnywhere(other, isPoller);
+    }
+  }
+
+  private async attemptAnywhere(
+    release: Release,
+    isPoller: boolean,
+  ): Promise<readonly Retrieved[]> {
     const { component, version } = release;
     const { shelf } = this.ports;
     try {
@@ -112,7 +127,8 @@ export class Stager {
     const staged = await this.staged(file, path);
     if (staged !== undefined) return staged;
     const { peering } = this.ports;
-    const isUnshared = isFirst && file.sha256 === undefined;
+    // What was published on the LAN has no origin to be asked.
+    const isUnshared = isFirst && file.sha256 === undefined && file.url.startsWith('http');
     return retrieve(file, path, { peering, disk: this.disk, isUnshared, signal: this.signal });
   }
 
@@ -149,7 +165,7 @@ export class Stager {
   private async share(files: readonly ReleaseFile[], directory: string): Promise<void> {
     const { peering, log } = this.ports;
     for (const { name, url, sha256 } of files) {
-      if (sha256 !== undefined) continue;
+      if (sha256 !== undefined || !url.startsWith('http')) continue;
       const body = this.disk.stream(join(directory, name));
       await peering
         .publish({ uri: url, body, lifetimeMs: SHARED_MS })

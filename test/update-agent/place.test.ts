@@ -2,12 +2,12 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { placeFiles, recoverPlacement } from '@peerage/update-agent';
+import { type Move, placeFiles, recoverPlacement } from '@peerage/update-agent';
 import { useScratch } from '../fakes/scratch.js';
 import { cutDisk } from './cut-disk.js';
 
 const NAMES = ['a.cab', 'b.cab', 'new.cab'];
-const OLD = { 'a.cab': 'old a', 'b.cab': 'old b' };
+const OLD = { 'a.cab': 'old a', 'b.cab': 'old b', 'gone.cab': 'old gone' };
 const FRESH = { 'a.cab': 'fresh a.cab', 'b.cab': 'fresh b.cab', 'new.cab': 'fresh new.cab' };
 
 describe('update agent: placing files', () => {
@@ -18,7 +18,8 @@ describe('update agent: placing files', () => {
     for (const directory of [from, to]) mkdirSync(directory);
     for (const name of NAMES) writeFileSync(join(from, name), `fresh ${name}`);
     for (const [name, text] of Object.entries(OLD)) writeFileSync(join(to, name), text);
-    const moves = NAMES.map((name) => ({ from: join(from, name), to: join(to, name) }));
+    const moves: Move[] = NAMES.map((name) => ({ from: join(from, name), to: join(to, name) }));
+    moves.push({ to: join(to, 'gone.cab') });
     const content = () =>
       Object.fromEntries(
         readdirSync(to)
