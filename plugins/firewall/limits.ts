@@ -28,3 +28,18 @@ export const MAX_RANGE_PREFIXES = 254;
 
 /** Entries that the status names because they were kept out; all are counted. */
 export const MAX_NAMED_ENTRIES = 100;
+
+/** Part of the set that a difference may change; beyond it a whole set costs no more. */
+export const MAX_ALTERED_SHARE = 0.2;
+
+/** Time for one run of nft: 500,000 entries take about 5 s on a slow machine. */
+export const PROGRAM_TIMEOUT_MS = 60_000;
+
+/** Peers that are tried before and after a change: one that answers is enough. */
+export const MAX_PROBED_PEERS = 8;
+
+/** Time for one address to accept or refuse a connection: a LAN answers in milliseconds. */
+export const PROBE_TIMEOUT_MS = 1_500;
+
+/** Pause between two rounds of probes while a change waits to be confirmed. */
+export const PROBE_PAUSE_MS = 250;
