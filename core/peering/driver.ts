@@ -19,7 +19,7 @@ import type {
   PeeringStatus,
 } from '../ports/ports.js';
 import type { SearchWitness } from '../ports/why.js';
-import type { Effect } from '../protocol/effect.js';
+import type { Effect, ElectionEffect } from '../protocol/effect.js';
 import type { Message, Received } from '../protocol/message.js';
 import type { Peer } from '../protocol/peer.js';
 import type { Want } from '../protocol/search.js';
@@ -50,6 +50,8 @@ export interface DriverOptions {
   readonly onInterface: (lan: LanInterface) => Promise<void>;
   /** Called when a member says that it has a newer group policy (§1.8). */
   readonly onPolicy?: (from: PeerEndpoint, version: number) => void;
+  /** Called with what the elections want done (§8). */
+  readonly onElection?: (effect: ElectionEffect) => void;
 }
 
 export class PeeringDriver implements LanPeering {
@@ -273,6 +275,11 @@ export class PeeringDriver implements LanPeering {
         break;
       case 'fetch-policy':
         this.options.onPolicy?.(effect.from, effect.version);
+        break;
+      case 'designate':
+      case 'keep-epoch':
+      case 'attend':
+        this.options.onElection?.(effect);
         break;
       case 'deliver':
         this.deliver(effect);

@@ -52,6 +52,16 @@ export interface PeerOptions {
   readonly copies: Copies;
   readonly random: Random;
   readonly sha256: Sha256;
+  /** What elections need; without it this node takes part in none. */
+  readonly elections?: ElectionSetup;
+}
+
+/** What is known before the first election (§8). */
+export interface ElectionSetup {
+  /** Our lasting name; what elections go by. */
+  readonly name: string;
+  /** The highest epoch of each service that earlier runs of this node heard of. */
+  readonly epochs: ReadonlyMap<string, number>;
 }
 
 export interface Context {

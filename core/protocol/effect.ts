@@ -49,6 +49,36 @@ export type OriginReason =
   /** The peer that was downloading it is gone; this node continues (§5.4). */
   | 'taken-over';
 
+/** Why a service has another provider; shown to the admin. */
+export type ElectionReason =
+  | 'elected'
+  | 'better'
+  | 'taken-over'
+  | 'healed'
+  | 'resigned'
+  | 'left'
+  | 'silent'
+  | 'excluded';
+
+/** Who provides a service. */
+export interface Designation {
+  /** Absent while nobody does. */
+  readonly provider: string | undefined;
+  readonly kid: string | undefined;
+  readonly backup: string | undefined;
+  readonly epoch: number;
+  readonly reason: ElectionReason;
+}
+
+/** What elections want done. */
+export type ElectionEffect =
+  /** The provider or backup of a service, or its epoch, is another now (§8.6). */
+  | { readonly kind: 'designate'; readonly service: string; readonly designation: Designation }
+  /** The highest epoch heard of: it must survive a restart (§8.6). */
+  | { readonly kind: 'keep-epoch'; readonly service: string; readonly epoch: number }
+  /** Hold a connection to this provider, for which we are the backup; to nobody if absent (§8.7). */
+  | { readonly kind: 'attend'; readonly service: string; readonly provider: Sender | undefined };
+
 export type Effect =
   | { readonly kind: 'broadcast'; readonly message: Message }
   | {
@@ -64,6 +94,7 @@ export type Effect =
   | { readonly kind: 'settle'; readonly want: number; readonly ok: boolean }
   /** A member has a newer group policy than we (§1.8); answer with `Peer.policyGrew`. */
   | { readonly kind: 'fetch-policy'; readonly from: Sender; readonly version: number }
+  | ElectionEffect
   /** An application's packet for a plugin of this node. */
   | {
       readonly kind: 'deliver';

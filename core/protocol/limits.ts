@@ -67,6 +67,53 @@ export const WELCOMES_MAX = 8;
 export const ANNOUNCE_WINDOW_MS = 1000;
 export const ANNOUNCEMENTS_ENOUGH = 3;
 
+/** Election (§8.5): a claim is open to objection for max(6, 2.5 R) ms. */
+export const ELECTION_QUIET_MIN_MS = 6;
+export const ELECTION_QUIET_ROUND_TRIPS = 2.5;
+/** Each class waits so much of the window T longer than the one above (§8.5). */
+export const ELECTION_CLASS_SHARE = 0.5;
+/** `result` is said at these ages, then as heartbeat: at 5 % loss 5 copies reach 10,000 (§8.5). */
+export const RESULT_REPEATS_MS: readonly number[] = [0, 10, 30, 70, 150];
+/** A provider answers claims at most this often (§8.6). */
+export const RESULT_ANSWER_MS = 5;
+/** Heartbeat; a lease outlives three of them (§8.7). */
+export const HEARTBEAT_MS = 500;
+export const LEASE_HEARTBEATS = 3.5;
+/** A lease is never believed longer than this, whatever a provider says. */
+export const LEASE_MAX_MS = 60_000;
+/** Between provider and backup; so many missed ones, then probes, then take-over (§8.7). */
+export const KEEP_ALIVE_MS = 100;
+export const KEEP_ALIVE_MISSES = 2;
+export const KEEP_ALIVE_SLACK_MS = 6;
+export const PROBES = 3;
+export const PROBE_INTERVAL_MS = 10;
+/** A provider gives up a backup that left this many keep-alives unanswered. */
+export const BACKUP_MISSES = 5;
+/** While nothing was asked for this long, everything periodic is this much slower (§8.7). */
+export const ELECTION_ACTIVE_MS = 10_000;
+export const ELECTION_IDLE_FACTOR = 10;
+/** A timer that comes later than this says more about this node than about the others (§8.7). */
+export const LATE_MS = 50;
+/** Backups stand by after a wait over max(1 s, n × 1 ms), so that the best one is first (§8.7). */
+export const STANDBY_WINDOW_MIN_MS = 1000;
+export const STANDBY_PER_PEER_MS = 1;
+/** On a lease that ran out the provider is probed so often, at this distance, before a claim. */
+export const LEASE_PROBES = 2;
+export const LEASE_PROBE_MS = 6;
+/** Who resigned does not stand again for this long, unless called. */
+export const RESIGNED_MS = 60_000;
+/** The claims of a node that claimed and announced nothing are ignored for this long. */
+export const BROKEN_CLAIM_MS = 60_000;
+/** Elections called by members are obeyed at most this often. */
+export const CALL_INTERVAL_MS = 10_000;
+/** Every hour a better class looks again whether it should provide (§8.2). */
+export const RECHECK_MS = 3_600_000;
+/** An epoch that jumps further than this is a fault or malice: it would use up the numbers. */
+export const EPOCH_JUMP_MAX = 1_000_000;
+/** Services with an election on one node, candidates remembered in each. */
+export const ELECTIONS_MAX = 64;
+export const CANDIDATES_SEEN_MAX = 256;
+
 /** Bounds of the tables (§9). */
 export const MEMBERS_MAX = 1024;
 export const HINTS_MAX = 65_536;

@@ -3,6 +3,8 @@
  * Bytes, signatures and addresses' authenticity are the business of `wire`. PROTOCOL §2.
  */
 
+import type { Criterion } from './election-criteria.js';
+
 /** An IPv4 or IPv6 address in its usual text form. */
 export type Address = string;
 
@@ -133,7 +135,66 @@ export interface Custom {
   readonly to?: string;
 }
 
-export type Message = Request | Response | EndRequest | Progress | Hello | Bye | Custom;
+/** "I stand for provider" (§8.3). */
+export interface ElectionClaim {
+  readonly type: 'election';
+  readonly service: string;
+  /** The highest epoch that the sender knows of. */
+  readonly epoch: number;
+  readonly criteria: readonly Criterion[];
+  /** Whether an election was called: a live provider has to stand again, too. */
+  readonly open: boolean;
+}
+
+/** "I am the provider" (§8.6), also as heartbeat and as answer to a claim or a probe. */
+export interface ElectionResult {
+  readonly type: 'result';
+  readonly service: string;
+  /** The sender's own name. */
+  readonly provider: string;
+  /** Name of the node that stands in. */
+  readonly backup?: string;
+  readonly epoch: number;
+  /** How long this holds; 0 when the provider resigns. */
+  readonly leaseMs: number;
+  readonly criteria: readonly Criterion[];
+  /** Whether the election that it comes from is over: then an equal class does not depose it. */
+  readonly settled: boolean;
+  /** The epoch of the dead provider whose backup takes over (§8.6). */
+  readonly replaces?: number;
+}
+
+/** "I could be your backup" (§8.7), to the provider. */
+export interface Standby {
+  readonly type: 'standby';
+  readonly service: string;
+  readonly epoch: number;
+  readonly criteria: readonly Criterion[];
+  readonly to: string;
+}
+
+/** Between provider and backup (§8.7): keep-alive, its answer, and the probe of a silent provider. */
+export interface Alive {
+  readonly type: 'alive';
+  readonly service: string;
+  readonly epoch: number;
+  readonly ask: boolean;
+  /** When the next one comes at the latest, in milliseconds. */
+  readonly intervalMs: number;
+  readonly to: string;
+}
+
+export type ElectionMessage = ElectionClaim | ElectionResult | Standby | Alive;
+
+export type Message =
+  | Request
+  | Response
+  | EndRequest
+  | Progress
+  | Hello
+  | Bye
+  | Custom
+  | ElectionMessage;
 
 /** A message with its verified sender. */
 export interface Received {

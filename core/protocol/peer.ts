@@ -13,6 +13,7 @@ import { Answer } from './answer.js';
 import type { Context, PeerOptions } from './context.js';
 import { Crowds } from './crowd.js';
 import type { Effect, FlightSource, PeerSource } from './effect.js';
+import { Elections } from './elections.js';
 import { Hints } from './hints.js';
 import {
   ANNOUNCE_WINDOW_MS,
@@ -42,6 +43,7 @@ export type RetrievalResult = 'ok' | 'failed' | 'lied' | 'unsuitable' | 'unshare
 export class Peer {
   readonly members = new Members();
   readonly counters = new Counters();
+  readonly elections: Elections | undefined;
   private readonly hints = new Hints();
   private readonly roundTrip: RoundTrip;
   private readonly bans = new BoundedMap<string, InstantMs>(BANS_MAX);
@@ -75,6 +77,8 @@ export class Peer {
       counters,
       emit: (effect) => this.effects.push(effect),
     };
+    const { elections } = options;
+    this.elections = elections === undefined ? undefined : new Elections(this.context, elections);
   }
 
   /** When `wake` is to be called next; `undefined` if nothing is pending. */
@@ -109,7 +113,8 @@ export class Peer {
   }
 
   /** Says bye; the node must not be used afterwards. */
-  stop(_now: InstantMs): Effect[] {
+  stop(now: InstantMs): Effect[] {
+    this.elections?.stop(now);
     if (this.options.peering) this.effects.push({ kind: 'broadcast', message: { type: 'bye' } });
     this.beaconAt = undefined;
     this.announcement = undefined;
@@ -122,6 +127,7 @@ export class Peer {
     if (from.kid === this.options.kid || !this.options.peering) return this.take();
     if (message.type === 'bye') {
       this.members.remove(from.kid);
+      this.elections?.left(now, from.name);
       return this.take();
     }
     const { isNew } = this.members.heard(now, from, message.type === 'hello' ? message : undefined);
@@ -148,6 +154,8 @@ export class Peer {
         this.effects.push({ kind: 'deliver', service, from: from.name, name, values });
         break;
       }
+      default:
+        this.elections?.receive(now, from, message);
     }
     return this.take();
   }
@@ -158,6 +166,7 @@ export class Peer {
       this.members.counted = true;
     }
     this.earliest = undefined;
+    this.elections?.wake(now);
     for (const search of [...this.searches.values()]) search.wake(now);
     for (const [key, answer] of [...this.answers]) {
       if (answer.wake(now)) this.consider(answer.wakeAt);
@@ -184,10 +193,17 @@ export class Peer {
       this.effects.push({ kind: 'retrieve', want: id, source });
       return { id, effects: this.take() };
     }
+    this.elections?.asked(now);
     const search = new Search(this.context, id, want);
     this.searches.set(id, search);
     search.start(now, this.countedAt);
     return { id, effects: this.take() };
+  }
+
+  /** Does something with the elections, if this node takes part in any (§8). */
+  elect(change: (elections: Elections) => void): Effect[] {
+    if (this.elections !== undefined) change(this.elections);
+    return this.take();
   }
 
   /** The outcome of the outstanding `retrieve` of a want. */
@@ -229,10 +245,11 @@ export class Peer {
   }
 
   /** These names are no members any more. */
-  expel(_now: InstantMs, names: ReadonlySet<string>): Effect[] {
+  expel(now: InstantMs, names: ReadonlySet<string>): Effect[] {
     for (const { kid, name } of [...this.members.values()]) {
       if (names.has(name)) this.members.remove(kid);
     }
+    for (const name of names) this.elections?.left(now, name);
     return this.take();
   }
 
@@ -263,6 +280,7 @@ export class Peer {
   private heardRequest(now: InstantMs, from: Sender, request: Request): void {
     const { server, kid, copies } = this.options;
     if (request.to !== undefined && request.to !== kid) return;
+    this.elections?.asked(now);
     if (request.to === undefined) {
       this.hints.add(request.href, from.kid);
       if (request.internet) this.context.crowds.heard(now, request.href, from.kid);
@@ -366,6 +384,7 @@ export class Peer {
   private take(): Effect[] {
     const effects = this.effects;
     this.effects = [];
+    this.consider(this.elections?.wakeAt);
     this.consider(this.beaconAt);
     if (!this.members.counted && this.beaconAt !== undefined) this.consider(this.countedAt);
     for (const [id, search] of this.searches) {

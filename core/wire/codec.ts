@@ -2,9 +2,9 @@
  * Messages to attributes and back, field by field. PROTOCOL §2.2. Decoding expects attributes that
  * passed the schema; it still refuses what the schema cannot say (a response that is neither).
  */
-import { unreachable } from '../base/assert.js';
 import { ID_MAX } from '../protocol/limits.js';
 import type { Copy, DelayRule, Hello, Message } from '../protocol/message.js';
+import { decodeElection, encodeElection } from './election-codec.js';
 import { isReserved } from './schema.js';
 
 type Pairs = Array<readonly [string, string]>;
@@ -71,7 +71,7 @@ export function encodeMessage(message: Message): Pairs {
     case 'custom':
       return [['service', message.service], ...Object.entries(message.values)];
     default:
-      return unreachable(message);
+      return encodeElection(message);
   }
 }
 
@@ -169,6 +169,11 @@ export function decodeMessage(attributes: ReadonlyMap<string, string>): Message 
       };
     case 'bye':
       return { type };
+    case 'election':
+    case 'result':
+    case 'standby':
+    case 'alive':
+      return decodeElection(type, attributes);
     default:
       return decodeCustom(attributes, type, to);
   }

@@ -108,6 +108,26 @@ const TYPES: Readonly<Record<string, PacketSchema>> = {
     optional: { policy: 'integer' },
   },
   bye: { required: {}, optional: {} },
+  election: {
+    required: { service: 'token', epoch: 'integer', criteria: 'text' },
+    optional: { open: 'flag' },
+  },
+  result: {
+    required: {
+      service: 'token',
+      provider: 'token',
+      epoch: 'integer',
+      lease: 'integer',
+      criteria: 'text',
+      settled: 'flag',
+    },
+    optional: { backup: 'token', replaces: 'integer' },
+  },
+  standby: { required: { service: 'token', epoch: 'integer', criteria: 'text' }, optional: {} },
+  alive: {
+    required: { service: 'token', epoch: 'integer', ask: 'flag', interval: 'integer' },
+    optional: {},
+  },
 };
 
 /** Most attributes that an application may add to a packet of its own. */

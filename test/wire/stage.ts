@@ -28,6 +28,11 @@ export const BOOT = 'BBBBBBBBBBBBBBBBBBBBBA';
 
 const HASH = '0123456789abcdef'.repeat(4);
 
+const CRITERIA = [
+  { name: 'weight', value: -100 },
+  { name: 'internet', value: 1 },
+];
+
 /** One of every message type, with every optional part in it, and the leanest of each. */
 export const MESSAGES: Readonly<Record<string, Message>> = {
   request: {
@@ -116,6 +121,29 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     to: NOBODY,
   },
   bye: { type: 'bye' },
+  election: { type: 'election', service: 'feed', epoch: 3, criteria: CRITERIA, open: true },
+  result: {
+    type: 'result',
+    service: 'feed',
+    provider: 'sender',
+    backup: 'receiver',
+    epoch: 4,
+    leaseMs: 1750,
+    criteria: CRITERIA,
+    settled: true,
+    replaces: 3,
+  },
+  'lean result': {
+    type: 'result',
+    service: 'feed',
+    provider: 'sender',
+    epoch: 4,
+    leaseMs: 0,
+    criteria: CRITERIA,
+    settled: false,
+  },
+  standby: { type: 'standby', service: 'feed', epoch: 4, criteria: CRITERIA, to: NOBODY },
+  alive: { type: 'alive', service: 'feed', epoch: 4, ask: true, intervalMs: 100, to: NOBODY },
   custom: {
     type: 'custom',
     service: 'firewall-rules',

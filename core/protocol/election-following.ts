@@ -1,0 +1,162 @@
+/**
+ * The side of those who do not provide (PROTOCOL §8.6, §8.7): the incumbent and its lease, the
+ * backup's watch over it, the offer to become its backup, and a backup's take-over that is
+ * believed only if the provider does not object.
+ *
+ * Invariants: the watch runs exactly while the incumbent names us its backup; any word of the
+ * incumbent ends a pending take-over.
+ */
+import type { InstantMs } from '../base/time.js';
+import type { Context } from './context.js';
+import type { Candidate } from './election-criteria.js';
+import { Watch } from './election-watch.js';
+import {
+  HEARTBEAT_MS,
+  LEASE_HEARTBEATS,
+  LEASE_MAX_MS,
+  STANDBY_PER_PEER_MS,
+  STANDBY_WINDOW_MIN_MS,
+} from './limits.js';
+import type { Alive, ElectionResult, Sender } from './message.js';
+import { truncatedExponentialMs } from './timing.js';
+
+/** Whom this node takes for the provider. */
+export interface Incumbent {
+  readonly from: Sender;
+  candidate: Candidate;
+  readonly epoch: number;
+  readonly backup: string | undefined;
+  settled: boolean;
+  leaseUntil: InstantMs;
+}
+
+/** A result that was heard, with its verified sender and his standing. */
+export interface HeardResult {
+  readonly from: Sender;
+  readonly candidate: Candidate;
+  readonly result: ElectionResult;
+}
+
+export type FollowingStep = 'none' | 'probe' | 'take-over' | 'offer' | HeardResult;
+
+const NEVER = Number.POSITIVE_INFINITY;
+/** The standby window is split among the classes, the best first. */
+const CLASSES = 4;
+
+export class Following {
+  incumbent: Incumbent | undefined;
+  private readonly context: Context;
+  private readonly service: string;
+  private readonly name: string;
+  private watch: Watch | undefined;
+  private takeOver: (HeardResult & { readonly at: InstantMs }) | undefined;
+  private offerAt: InstantMs = NEVER;
+
+  constructor(context: Context, service: string, name: string) {
+    this.context = context;
+    this.service = service;
+    this.name = name;
+  }
+
+  get wakeAt(): InstantMs {
+    return Math.min(this.watch?.wakeAt ?? NEVER, this.takeOver?.at ?? NEVER, this.offerAt);
+  }
+
+  get leaseUntil(): InstantMs {
+    return this.incumbent?.leaseUntil ?? NEVER;
+  }
+
+  /** Whether we are the backup. */
+  get isBackup(): boolean {
+    return this.watch !== undefined;
+  }
+
+  /** This is the provider from now on, or still. */
+  follow(now: InstantMs, { from, candidate, result }: HeardResult): void {
+    const { epoch, backup, settled, leaseMs } = result;
+    const leaseUntil = now + Math.min(leaseMs, LEASE_MAX_MS);
+    if (this.incumbent?.from.name !== from.name) this.unattend();
+    this.incumbent = { from, candidate, epoch, backup, settled, leaseUntil };
+    this.takeOver = undefined;
+    if (backup !== this.name) return this.unattend();
+    if (this.watch !== undefined) return this.watch.heard(now);
+    this.watch = new Watch(now);
+    this.context.emit({ kind: 'attend', service: this.service, provider: from });
+  }
+
+  /** Nobody is followed any more. */
+  leave(): void {
+    this.incumbent = undefined;
+    this.takeOver = undefined;
+    this.offerAt = NEVER;
+    this.unattend();
+  }
+
+  /**
+   * Plans to offer ourselves as backup, the best class first; not if there is one (§8.7).
+   * @param order our place among equals, in [0, 1)
+   */
+  standBy(now: InstantMs, own: Candidate, order: number): void {
+    if (this.incumbent?.backup !== undefined) this.offerAt = NEVER;
+    else if (this.offerAt === NEVER) this.offerAt = now + this.offerWaitMs(own.class, order);
+  }
+
+  /** The backup says that it takes over: the provider may object until `at`. */
+  announced(at: InstantMs, heard: HeardResult): void {
+    this.takeOver ??= { ...heard, at };
+  }
+
+  /** The incumbent keeps alive, or answers. Returns whether it wants an answer of its backup. */
+  heardAlive(now: InstantMs, alive: Alive): boolean {
+    const { incumbent, watch } = this;
+    if (incumbent === undefined) return false;
+    this.takeOver = undefined;
+    incumbent.leaseUntil = Math.max(incumbent.leaseUntil, now + LEASE_HEARTBEATS * HEARTBEAT_MS);
+    watch?.heard(now, Math.min(alive.intervalMs, LEASE_MAX_MS));
+    return alive.ask && watch !== undefined;
+  }
+
+  /** Something is asked: a slow lease is cut to a quick one (§8.7). */
+  hurry(now: InstantMs): void {
+    this.watch?.hurry(now);
+    const { incumbent } = this;
+    if (incumbent === undefined) return;
+    const until = now + LEASE_HEARTBEATS * HEARTBEAT_MS;
+    incumbent.leaseUntil = Math.min(incumbent.leaseUntil, until);
+  }
+
+  /** The connection that we hold to the provider has closed. */
+  connectionLost(now: InstantMs): void {
+    this.watch?.suspect(now);
+  }
+
+  /** Says one thing that is due; to be called until it says `none`. */
+  wake(now: InstantMs): FollowingStep {
+    const { takeOver, watch } = this;
+    if (takeOver !== undefined && now >= takeOver.at) {
+      this.takeOver = undefined;
+      return takeOver;
+    }
+    if (now >= this.offerAt) {
+      this.offerAt = now + this.offerWindowMs;
+      return 'offer';
+    }
+    return watch?.wake(now) ?? 'none';
+  }
+
+  private unattend(): void {
+    if (this.watch === undefined) return;
+    this.watch = undefined;
+    this.context.emit({ kind: 'attend', service: this.service, provider: undefined });
+  }
+
+  private get offerWindowMs(): number {
+    return Math.max(STANDBY_WINDOW_MIN_MS, this.context.members.peers * STANDBY_PER_PEER_MS);
+  }
+
+  private offerWaitMs(ownClass: number, order: number): number {
+    const { offerWindowMs: windowMs } = this;
+    const { peers } = this.context.members;
+    return (ownClass / CLASSES) * windowMs + truncatedExponentialMs(order, windowMs / 2, peers);
+  }
+}
