@@ -9,6 +9,8 @@
 import type { InstantMs } from '../base/time.js';
 import type { Context } from './context.js';
 import type { Candidate } from './election-criteria.js';
+import type { Standings } from './election-standings.js';
+import { sayAlive, sayStandby, type VoiceScope } from './election-voice.js';
 import { Watch } from './election-watch.js';
 import {
   HEARTBEAT_MS,
@@ -37,25 +39,26 @@ export interface HeardResult {
   readonly result: ElectionResult;
 }
 
-export type FollowingStep = 'none' | 'probe' | 'take-over' | 'offer' | HeardResult;
+/** What is due that only the election can do. */
+export type FollowingStep = 'none' | 'take-over' | HeardResult;
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** The standby window is split among the classes, the best first. */
 const CLASSES = 4;
 
-export class Following {
+export class Following implements VoiceScope {
   incumbent: Incumbent | undefined;
-  private readonly context: Context;
-  private readonly service: string;
-  private readonly name: string;
+  readonly context: Context;
+  readonly service: string;
+  private readonly standings: Standings;
   private watch: Watch | undefined;
   private takeOver: (HeardResult & { readonly at: InstantMs }) | undefined;
   private offerAt: InstantMs = NEVER;
 
-  constructor(context: Context, service: string, name: string) {
+  constructor({ context, service }: VoiceScope, standings: Standings) {
     this.context = context;
     this.service = service;
-    this.name = name;
+    this.standings = standings;
   }
 
   get wakeAt(): InstantMs {
@@ -78,7 +81,7 @@ export class Following {
     if (this.incumbent?.from.name !== from.name) this.unattend();
     this.incumbent = { from, candidate, epoch, backup, settled, leaseUntil };
     this.takeOver = undefined;
-    if (backup !== this.name) return this.unattend();
+    if (backup !== this.standings.own.name) return this.unattend();
     if (this.watch !== undefined) return this.watch.heard(now);
     this.watch = new Watch(now);
     this.context.emit({ kind: 'attend', service: this.service, provider: from });
@@ -92,13 +95,16 @@ export class Following {
     this.unattend();
   }
 
-  /**
-   * Plans to offer ourselves as backup, the best class first; not if there is one (§8.7).
-   * @param order our place among equals, in [0, 1)
-   */
-  standBy(now: InstantMs, own: Candidate, order: number): void {
-    if (this.incumbent?.backup !== undefined) this.offerAt = NEVER;
-    else if (this.offerAt === NEVER) this.offerAt = now + this.offerWaitMs(own.class, order);
+  /** Plans to offer ourselves as backup, the best class first; not if there is one (§8.7). */
+  standBy(now: InstantMs, willing: boolean): void {
+    if (this.incumbent?.backup !== undefined || !willing) this.offerAt = NEVER;
+    else if (this.offerAt === NEVER) this.offerAt = now + this.offerWaitMs();
+  }
+
+  /** Asks the incumbent whether it lives. */
+  probe(): void {
+    const { incumbent } = this;
+    if (incumbent !== undefined) sayAlive(this, incumbent.epoch, incumbent.from, true);
   }
 
   /** The backup says that it takes over: the provider may object until `at`. */
@@ -106,14 +112,14 @@ export class Following {
     this.takeOver ??= { ...heard, at };
   }
 
-  /** The incumbent keeps alive, or answers. Returns whether it wants an answer of its backup. */
-  heardAlive(now: InstantMs, alive: Alive): boolean {
+  /** The incumbent keeps alive, or answers; its backup lets it know that it lives, too. */
+  heardAlive(now: InstantMs, from: Sender, alive: Alive): void {
     const { incumbent, watch } = this;
-    if (incumbent === undefined) return false;
+    if (incumbent?.from.name !== from.name || alive.epoch < incumbent.epoch) return;
     this.takeOver = undefined;
     incumbent.leaseUntil = Math.max(incumbent.leaseUntil, now + LEASE_HEARTBEATS * HEARTBEAT_MS);
     watch?.heard(now, Math.min(alive.intervalMs, LEASE_MAX_MS));
-    return alive.ask && watch !== undefined;
+    if (alive.ask && watch !== undefined) sayAlive(this, incumbent.epoch, from, false);
   }
 
   /** Something is asked: a slow lease is cut to a quick one (§8.7). */
@@ -130,18 +136,23 @@ export class Following {
     this.watch?.suspect(now);
   }
 
-  /** Says one thing that is due; to be called until it says `none`. */
   wake(now: InstantMs): FollowingStep {
-    const { takeOver, watch } = this;
+    if (now >= this.offerAt) this.offer(now);
+    const { takeOver } = this;
     if (takeOver !== undefined && now >= takeOver.at) {
       this.takeOver = undefined;
       return takeOver;
     }
-    if (now >= this.offerAt) {
-      this.offerAt = now + this.offerWindowMs;
-      return 'offer';
-    }
-    return watch?.wake(now) ?? 'none';
+    const step = this.watch?.wake(now) ?? 'none';
+    if (step === 'probe') this.probe();
+    return step === 'take-over' ? step : 'none';
+  }
+
+  private offer(now: InstantMs): void {
+    this.offerAt = now + this.offerWindowMs;
+    const { incumbent, standings } = this;
+    if (incumbent === undefined) return;
+    sayStandby(this, standings.highest, standings.own.said, incumbent.from);
   }
 
   private unattend(): void {
@@ -154,9 +165,10 @@ export class Following {
     return Math.max(STANDBY_WINDOW_MIN_MS, this.context.members.peers * STANDBY_PER_PEER_MS);
   }
 
-  private offerWaitMs(ownClass: number, order: number): number {
-    const { offerWindowMs: windowMs } = this;
+  private offerWaitMs(): number {
+    const { offerWindowMs: windowMs, standings } = this;
+    const turnMs = (standings.own.class / CLASSES) * windowMs;
     const { peers } = this.context.members;
-    return (ownClass / CLASSES) * windowMs + truncatedExponentialMs(order, windowMs / 2, peers);
+    return turnMs + truncatedExponentialMs(standings.order, windowMs / 2, peers);
   }
 }

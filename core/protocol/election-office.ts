@@ -8,7 +8,8 @@
  */
 import type { InstantMs } from '../base/time.js';
 import type { Context } from './context.js';
-import type { Candidate, Criterion } from './election-criteria.js';
+import type { Candidate } from './election-criteria.js';
+import type { Standings } from './election-standings.js';
 import {
   BACKUP_MISSES,
   ELECTION_IDLE_FACTOR,
@@ -24,9 +25,7 @@ import type { Address, Sender } from './message.js';
 export interface OfficeScope {
   readonly context: Context;
   readonly service: string;
-  readonly name: string;
-  readonly criteria: readonly Criterion[];
-  readonly outclasses: (a: Candidate, b: Candidate) => boolean;
+  readonly standings: Standings;
   /** Whether something was asked lately. */
   readonly active: (now: InstantMs) => boolean;
   /** The epoch or the backup is another now. */
@@ -94,7 +93,12 @@ export class Office {
     if (this.repeats[0] === undefined || this.repeats[0] > at) this.repeats.unshift(at);
   }
 
-  /** An epoch that is not below ours was heard of: ours is higher from now on. */
+  /** A higher epoch than ours was heard of: ours is higher still from now on. */
+  learn(epoch: number): void {
+    if (epoch > this.epoch) this.raise(epoch);
+  }
+
+  /** A rival has an epoch that is not below ours: ours is higher from now on (§8.6). */
   raise(epoch: number): void {
     if (epoch < this.epoch) return;
     this.epoch = epoch + 1;
@@ -110,7 +114,8 @@ export class Office {
   /** A node offers to be the backup; the first one is taken, a better class replaces it. */
   standby(now: InstantMs, from: Sender, candidate: Candidate): void {
     const { standIn } = this;
-    const better = standIn === undefined || this.scope.outclasses(candidate, standIn.candidate);
+    const { judge } = this.scope.standings;
+    const better = standIn === undefined || judge.outclasses(candidate, standIn.candidate);
     if (standIn?.candidate.name !== candidate.name && !better) return this.answer(now);
     this.standIn = { kid: from.kid, address: from.address, candidate, unanswered: 0 };
     this.repeat(now);
@@ -146,7 +151,8 @@ export class Office {
   }
 
   private say(now: InstantMs, resigning = false): void {
-    const { context, service, name, criteria } = this.scope;
+    const { context, service, standings } = this.scope;
+    const { name: provider, said: criteria } = standings.own;
     const intervalMs = HEARTBEAT_MS * this.paceFactor(now);
     const { backup, epoch, replaces } = this;
     this.saidAt = now;
@@ -157,7 +163,7 @@ export class Office {
       message: {
         type: 'result',
         service,
-        provider: name,
+        provider,
         epoch,
         leaseMs: resigning ? 0 : LEASE_HEARTBEATS * intervalMs,
         criteria,

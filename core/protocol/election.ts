@@ -12,12 +12,12 @@ import { BoundedMap } from '../base/bounded.js';
 import type { InstantMs } from '../base/time.js';
 import type { Context } from './context.js';
 import type { Designation, ElectionReason } from './effect.js';
-import type { Candidate, ElectionRules, Judge } from './election-criteria.js';
+import type { ElectionRules, Judge } from './election-criteria.js';
 import { Following, type HeardResult } from './election-following.js';
 import { Office } from './election-office.js';
 import { Race } from './election-race.js';
 import { Standings } from './election-standings.js';
-import { sayAlive, sayClaim, sayStandby } from './election-voice.js';
+import { sayAlive, sayClaim } from './election-voice.js';
 import {
   BROKEN_CLAIM_MS,
   CALL_INTERVAL_MS,
@@ -27,6 +27,7 @@ import {
   LEASE_PROBES,
   RECHECK_MS,
   RESIGNED_MS,
+  WELCOMES_MAX,
 } from './limits.js';
 import type { Alive, ElectionClaim, ElectionResult, Sender, Standby } from './message.js';
 
@@ -57,10 +58,10 @@ export class Election {
   constructor(scope: ElectionScope, measured: Readonly<Record<string, number>>, epoch: number) {
     this.scope = scope;
     this.race = new Race(scope.context);
-    this.following = new Following(scope.context, scope.service, scope.name);
     this.accepted = epoch;
     const { judge, name } = scope;
     this.standings = new Standings(judge, name, judge.criteria(measured), epoch);
+    this.following = new Following(scope, this.standings);
   }
 
   /** Begins: finds the provider, or becomes it (§8.2). */
@@ -71,7 +72,7 @@ export class Election {
 
   /** In a group of one there is nobody to ask. */
   alone(now: InstantMs): void {
-    if (this.eligible(now)) this.provide(now, 'elected');
+    if (this.mayStand(now)) this.provide(now, 'elected');
   }
 
   get wakeAt(): InstantMs {
@@ -80,7 +81,7 @@ export class Election {
       this.race.wakeAt ?? Number.POSITIVE_INFINITY,
       this.office?.wakeAt ?? Number.POSITIVE_INFINITY,
       this.following.wakeAt,
-      resting ? this.following.leaseUntil : Number.POSITIVE_INFINITY,
+      resting ? this.restEnds : Number.POSITIVE_INFINITY,
       this.recheckAt,
     );
   }
@@ -92,15 +93,10 @@ export class Election {
 
   wake(now: InstantMs): void {
     this.office?.wake(now);
-    for (;;) {
-      const step = this.following.wake(now);
-      if (step === 'none') break;
-      if (step === 'take-over') this.succeed(now);
-      else if (step === 'probe') this.probe();
-      else if (step === 'offer') this.offer(now);
-      else this.accept(now, step, 'taken-over');
-    }
-    if (this.race.state === 'resting' && now >= this.following.leaseUntil) this.leaseOver(now);
+    const due = this.following.wake(now);
+    if (due === 'take-over') this.succeed(now);
+    else if (due !== 'none') this.accept(now, due, 'taken-over');
+    if (this.race.state === 'resting' && now >= this.restEnds) this.restOver(now);
     this.stepRace(now);
     if (now < this.recheckAt) return;
     this.recheckAt = now + RECHECK_MS;
@@ -112,7 +108,7 @@ export class Election {
     if (candidate === undefined) return;
     if (claim.open) this.called(now);
     if (this.office !== undefined) {
-      this.office.raise(claim.epoch);
+      this.office.learn(claim.epoch);
       return this.office.answer(now);
     }
     if ((this.broken.get(from.name) ?? now) > now) return this.count('claims-of-silent');
@@ -132,7 +128,7 @@ export class Election {
     if (candidate === undefined) return;
     const heard = { from, candidate, result };
     if (this.office !== undefined) return this.heardRival(now, heard, this.office);
-    if (result.epoch < this.accepted) return this.count('refused-old-epoch');
+    if (result.epoch < this.accepted) return this.heardOld(now, from);
     const { incumbent } = this.following;
     const same = incumbent?.from.name === from.name;
     if (result.leaseMs === 0) return same ? this.lost(now, 'resigned') : undefined;
@@ -145,20 +141,29 @@ export class Election {
     this.accept(now, heard, result.settled ? 'healed' : 'better');
   }
 
+  /** A provider that does not know the epoch yet: it learns that from a few of us. */
+  private heardOld(now: InstantMs, from: Sender): void {
+    this.count('refused-old-epoch');
+    const { members, options } = this.scope.context;
+    const lives = now < (this.following.incumbent?.leaseUntil ?? Number.NEGATIVE_INFINITY);
+    if (lives || options.random.fraction() * members.peers > WELCOMES_MAX) return;
+    sayAlive(this.scope, this.accepted, from, true);
+  }
+
   /** A node offers itself as our backup. */
   heardStandby(now: InstantMs, from: Sender, standby: Standby): void {
     const candidate = this.admit(from.name, standby);
     if (candidate === undefined || this.office === undefined) return;
-    this.office.raise(standby.epoch);
+    this.office.learn(standby.epoch);
     this.office.standby(now, from, candidate);
   }
 
   heardAlive(now: InstantMs, from: Sender, alive: Alive): void {
-    const { office, following } = this;
-    if (office !== undefined) return alive.ask ? office.answer(now) : office.heardFrom(from);
-    const { incumbent } = following;
-    if (incumbent?.from.name !== from.name || alive.epoch < incumbent.epoch) return;
-    if (following.heardAlive(now, alive)) sayAlive(this.scope, this.accepted, from, false);
+    const { office } = this;
+    if (office === undefined) return this.following.heardAlive(now, from, alive);
+    office.learn(alive.epoch);
+    if (alive.ask) office.answer(now);
+    else office.heardFrom(from);
   }
 
   /** A node has left the LAN. */
@@ -203,6 +208,7 @@ export class Election {
   resign(now: InstantMs): void {
     this.standsFrom = now + RESIGNED_MS;
     this.race.stop();
+    this.following.standBy(now, false);
     if (this.office === undefined) return;
     this.office.resign(now);
     this.office = undefined;
@@ -214,7 +220,7 @@ export class Election {
     this.standsFrom = Number.NEGATIVE_INFINITY;
     this.calledAt = Number.NEGATIVE_INFINITY;
     this.called(now);
-    if (!this.eligible(now)) return;
+    if (!this.mayStand(now)) return;
     if (this.office === undefined) this.race.claim(now);
     this.claim(true);
   }
@@ -236,36 +242,48 @@ export class Election {
   }
 
   private judgeAnew(now: InstantMs): void {
-    if (!this.eligible(now)) return this.office === undefined ? this.race.stop() : this.resign(now);
+    if (!this.mayStand(now)) return this.office === undefined ? this.race.stop() : this.resign(now);
     if (this.office !== undefined) this.office.answer(now);
     else if (this.contests(now)) this.stand(now, 0);
   }
 
-  private eligible(now: InstantMs): boolean {
+  /** Whether this node stands at all: no mere client, not excluded, not just resigned. */
+  mayStand(now: InstantMs): boolean {
+    return now >= this.standingFrom;
+  }
+
+  private get standingFrom(): InstantMs {
+    const excluded = this.standings.rules.excluded.has(this.scope.name);
     const { server } = this.scope.context.options;
-    return server && now >= this.standsFrom && !this.standings.rules.excluded.has(this.scope.name);
+    return server && !excluded ? this.standsFrom : Number.POSITIVE_INFINITY;
   }
 
   /** Whether this node should provide rather than whom it knows (§8.6). */
   private contests(now: InstantMs): boolean {
     const { incumbent } = this.following;
-    if (this.office !== undefined || !this.eligible(now)) return false;
+    if (this.office !== undefined || !this.mayStand(now)) return false;
     if (incumbent === undefined || now >= incumbent.leaseUntil) return true;
     if (this.scope.judge.outclasses(this.standings.own, incumbent.candidate)) return true;
     return !incumbent.settled && this.standings.beats(incumbent.candidate);
   }
 
   private stand(now: InstantMs, probes: number): void {
-    if (!this.eligible(now)) return;
+    if (!this.mayStand(now)) return;
     this.race.begin(now, this.standings.own, this.standings.order, probes);
   }
 
-  private leaseOver(now: InstantMs): void {
+  /** When rest is over: the lease runs out, or after a resignation we may stand again. */
+  private get restEnds(): InstantMs {
+    if (this.office !== undefined) return Number.POSITIVE_INFINITY;
+    return this.following.incumbent?.leaseUntil ?? this.standingFrom;
+  }
+
+  private restOver(now: InstantMs): void {
     const { incumbent } = this.following;
-    if (incumbent === undefined) return;
+    if (incumbent === undefined) return this.stand(now, 0);
     // Who stood still himself cannot say that the provider is silent.
     if (now - incumbent.leaseUntil > LATE_MS) incumbent.leaseUntil = now + HEARTBEAT_MS;
-    else if (this.eligible(now)) this.stand(now, LEASE_PROBES);
+    else if (this.mayStand(now)) this.stand(now, LEASE_PROBES);
     else {
       this.following.leave();
       this.designate('silent');
@@ -281,7 +299,7 @@ export class Election {
       return contests ? this.stand(now, 0) : undefined;
     }
     if (!contests) return this.race.stop();
-    if (step === 'probe') this.probe();
+    if (step === 'probe') this.following.probe();
     else if (step === 'claim') this.claim(false);
     else if (step === 'won') this.provide(now, 'elected');
   }
@@ -299,17 +317,6 @@ export class Election {
     sayClaim(this.scope, this.standings.highest, this.standings.own.said, open);
   }
 
-  private probe(): void {
-    const { incumbent } = this.following;
-    if (incumbent !== undefined) sayAlive(this.scope, this.accepted, incumbent.from, true);
-  }
-
-  private offer(now: InstantMs): void {
-    const { incumbent } = this.following;
-    if (incumbent === undefined || !this.eligible(now)) return;
-    sayStandby(this.scope, this.standings.highest, this.standings.own.said, incumbent.from);
-  }
-
   private succeed(now: InstantMs): void {
     this.count('take-overs');
     this.provide(now, 'taken-over', this.following.incumbent?.epoch);
@@ -320,16 +327,9 @@ export class Election {
     this.following.leave();
     this.standings.highest += 1;
     const settledAt = replaces === undefined ? this.settledAt(now) : now;
-    const said = () => this.standings.own.said;
-    const scope = {
-      ...this.scope,
-      get criteria() {
-        return said();
-      },
-      outclasses: (a: Candidate, b: Candidate) => this.scope.judge.outclasses(a, b),
-      changed: () => this.designate(reason),
-    };
-    this.office = new Office(scope, now, this.standings.highest, settledAt, replaces);
+    const { scope, standings } = this;
+    const office = { ...scope, standings, changed: () => this.designate(reason) };
+    this.office = new Office(office, now, standings.highest, settledAt, replaces);
     this.office.wake(now);
     this.designate(reason);
   }
@@ -356,7 +356,7 @@ export class Election {
     this.beatenBy = undefined;
     this.following.follow(now, heard);
     this.designate(reason);
-    if (this.eligible(now)) this.following.standBy(now, this.standings.own, this.standings.order);
+    this.following.standBy(now, this.mayStand(now));
     if (!this.contests(now)) this.race.stop();
     else if (this.race.state === 'resting') this.stand(now, 0);
   }

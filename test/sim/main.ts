@@ -3,6 +3,14 @@
  * scenario's targets hold; a failing row names its seed.
  */
 import { parseArgs } from 'node:util';
+import {
+  printRows,
+  runElections,
+  runFailovers,
+  runPartitions,
+  type Target,
+  type Values,
+} from './ballots.js';
 import { type DiscoveryRow, discovery } from './scenarios/discovery.js';
 import { type FlightsRow, flights } from './scenarios/flights.js';
 
@@ -12,16 +20,11 @@ const USAGE = `npm run sim -- SCENARIO [--nodes N] [--loss P] [--seed S] [--json
              without --nodes: 10 and 100 peers with 1, N/10 and N holders, classic beside adaptive
   flights    [--seeds T] [--spread MS] [--kill]      N nodes want an absent URL at once
              without --nodes: 100 nodes, spread 0, 50 and 5000 ms, loss 0, 1 and 5 %
+  election   [--seeds T] [--boot together|single|spread] [--profile P]  who provides, how soon
+             without --nodes: 10, 100, 1000 and 10,000 nodes
+  failover   [--seeds T]                             the provider dies; false take-overs
+  partitions [--cycles C]                            partitions, crashes, restarts, checked
 `;
-
-type Values = Readonly<Record<string, string | boolean | undefined>>;
-
-interface Target {
-  readonly name: string;
-  readonly value: number;
-  readonly atMost: number;
-  readonly pass: boolean;
-}
 
 function runDiscovery(values: Values): {
   rows: DiscoveryRow[];
@@ -138,6 +141,12 @@ function printMissed(targets: readonly Target[]): void {
   process.stdout.write(`${held} of ${targets.length} targets hold\n`);
 }
 
+const BALLOTS: Readonly<Record<string, typeof runElections>> = {
+  election: runElections,
+  failover: runFailovers,
+  partitions: runPartitions,
+};
+
 function main(): number {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
@@ -151,12 +160,22 @@ function main(): number {
       seed: text,
       seeds: text,
       spread: text,
+      boot: text,
+      profile: text,
+      cycles: text,
       hinted: flag,
       kill: flag,
       json: flag,
     },
   });
-  const [scenario] = positionals;
+  const [scenario = ''] = positionals;
+  const ballots = Object.hasOwn(BALLOTS, scenario) ? BALLOTS[scenario] : undefined;
+  if (ballots !== undefined) {
+    const { rows, targets } = ballots(values);
+    if (values.json !== true) printRows(rows);
+    if (values.json !== true) printMissed(targets);
+    return finish(scenario, rows, targets, values.json === true);
+  }
   if (scenario !== 'discovery' && scenario !== 'flights') {
     process.stderr.write(USAGE);
     return 2;

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { SeededRandom } from '@peerage/core/base/random.js';
 import type { Copies, PeerOptions } from '@peerage/core/protocol/context.js';
-import type { Effect, Source } from '@peerage/core/protocol/effect.js';
+import type { Designation, Effect, Source } from '@peerage/core/protocol/effect.js';
 import type { Message, Sender } from '@peerage/core/protocol/message.js';
 import { Peer } from '@peerage/core/protocol/peer.js';
 import { EventHeap } from './heap.js';
@@ -18,6 +18,8 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest();
 export interface NodeEvents {
   retrieve(want: number, source: Source): void;
   settle(want: number, ok: boolean): void;
+  designate?(designation: Designation): void;
+  keepEpoch?(epoch: number): void;
 }
 
 export interface SimNode {
@@ -44,6 +46,8 @@ export class World {
   private readonly heap = new EventHeap();
   private readonly armed = new Map<SimNode, number>();
   private readonly transcript: ReturnType<typeof createHash> | undefined;
+  private readonly dead = new Set<SimNode>();
+  private born = 0;
   private order = 0;
   now = 0;
 
@@ -55,9 +59,11 @@ export class World {
 
   /** Adds a node; it says nothing until something calls it. */
   addNode(options: Partial<PeerOptions> = {}): SimNode {
-    const index = this.nodes.length;
-    const kid = `node-${index}`;
-    const random = this.random.fork(kid);
+    const index = this.born;
+    this.born += 1;
+    const kid = options.kid ?? `node-${index}`;
+    // A node that comes back under its old name is another run, with chances of its own.
+    const random = this.random.fork(options.kid === undefined ? kid : `${kid}/${index}`);
     const boot = `boot-${random.uint32()}`;
     const peer = new Peer({
       kid,
@@ -89,6 +95,13 @@ export class World {
   perform(node: SimNode, effects: readonly Effect[]): void {
     for (const effect of effects) this.performOne(node, effect);
     this.arm(node);
+  }
+
+  /** The node hears and does nothing any more. */
+  kill(node: SimNode): void {
+    this.dead.add(node);
+    this.nodes.splice(this.nodes.indexOf(node), 1);
+    this.byAddress.delete(node.sender.address);
   }
 
   /** Runs something at a time to come. */
@@ -137,6 +150,13 @@ export class World {
         break;
       case 'fetch-policy':
       case 'deliver':
+      case 'attend':
+        break;
+      case 'keep-epoch':
+        node.events.keepEpoch?.(effect.epoch);
+        break;
+      case 'designate':
+        node.events.designate?.(effect.designation);
         break;
     }
   }
@@ -144,6 +164,7 @@ export class World {
   private deliver(from: SimNode, to: SimNode, message: Message): void {
     for (const delayMs of this.network.deliveries(from.sender.address, to.sender.address)) {
       this.at(this.now + delayMs, () => {
+        if (this.dead.has(to)) return;
         this.transcript?.update(
           `${this.now} ${from.sender.kid} ${to.sender.kid} ${message.type}\n`,
         );
@@ -161,6 +182,7 @@ export class World {
     this.armed.set(node, at);
     this.at(Math.max(at, this.now), () => {
       if (this.armed.get(node) === at) this.armed.delete(node);
+      if (this.dead.has(node)) return;
       this.perform(node, node.peer.wake(this.now));
     });
   }
