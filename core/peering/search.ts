@@ -4,7 +4,7 @@
  */
 import type { LanSearch } from '../ports/ports.js';
 import type { SearchWitness } from '../ports/why.js';
-import type { Source } from '../protocol/effect.js';
+import type { FlightSource, Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/peer.js';
 
 /** How the search reports back to the heart. */
@@ -14,6 +14,8 @@ export interface SearchReports {
 }
 
 export class PendingSearch implements LanSearch {
+  readonly better: Promise<FlightSource>;
+  private resolveBetter: (flight: FlightSource) => void = () => undefined;
   private readonly reports: SearchReports;
   readonly href: string;
   /** Is told whom the search asked, and what they said. */
@@ -27,6 +29,9 @@ export class PendingSearch implements LanSearch {
     this.href = href;
     this.reports = reports;
     this.witness = witness;
+    this.better = new Promise((resolve) => {
+      this.resolveBetter = resolve;
+    });
   }
 
   async first(): Promise<Source> {
@@ -50,7 +55,9 @@ export class PendingSearch implements LanSearch {
 
   /** The heart's effect `retrieve`. */
   offered(source: Source): void {
+    const replaces = this.current?.kind === 'origin' && source.kind === 'flight';
     this.current = source;
+    if (replaces) return this.resolveBetter(source);
     const { waiting } = this;
     this.waiting = undefined;
     if (waiting === undefined) this.offers.push(source);

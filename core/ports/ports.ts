@@ -6,13 +6,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ResourceRequest, ResourceResponse } from '@peerage/sdk';
 import type { Copies } from '../protocol/context.js';
-import type { Source } from '../protocol/effect.js';
+import type { FlightSource, Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/peer.js';
 import type { Want } from '../protocol/search.js';
 import type { SearchWitness, WhyRecord } from './why.js';
 
 /** One want on its way through the LAN; ends by `done` or `cancel`, exactly once. */
 export interface LanSearch {
+  /** Resolves if, while the Internet is being asked, a better flight is to be followed instead. */
+  readonly better: Promise<FlightSource>;
   /** The source to try first. */
   first(): Promise<Source>;
   /** The source that `next` follows failed thus; `undefined` when there is none left. */

@@ -27,7 +27,7 @@ export interface TriedSource {
   /** The peer's name, or the origin's host. */
   readonly from: string;
   /** `undefined` while it goes on. */
-  readonly result: RetrievalResult | 'error' | undefined;
+  readonly result: RetrievalResult | 'yielded' | 'error' | undefined;
   /** Why the source did not do, in words. */
   readonly why: string | undefined;
 }

@@ -5,9 +5,10 @@
  *   waiting (rank × slot, or less the more bytes we have) ─► claimed (open to objection) ─► flying
  *      └───────────── somebody better claims ─────────────────────┘
  *
- * Better is: more verified bytes; with as many, earlier in the order hash(URL, node). Invariants:
- * the Internet is asked only after a quiet time in which nobody better objected; a claim of
- * somebody worse is answered with our own.
+ * Better is: more verified pieces; with as many, whoever is further on its way to the Internet; of
+ * equals the earlier in the order hash(URL, node). Invariants: the Internet is asked only after a
+ * quiet time in which nobody better objected; who says anything worse to everybody is answered; of
+ * two flights that meet one ends, never both: bytes are compared in whole pieces and only grow.
  */
 import type { InstantMs } from '../base/time.js';
 import type { Context } from './context.js';
@@ -18,6 +19,7 @@ import {
   CLAIM_REPEATS_MS,
   CLAIM_SLOT_MIN_MS,
   CLAIM_SLOT_SLACK_MS,
+  FLIGHT_STEP_BYTES,
   PROGRESS_INTERVAL_MS,
   TAKE_OVER_WAIT_MS,
 } from './limits.js';
@@ -28,12 +30,16 @@ import type { Sha256 } from './timing.js';
 /** What a claim leads to at a moment. */
 export type ClaimStep = 'wait' | 'fly';
 
+/** How far a node is on its way to the Internet. */
+const STAGES = ['waiting', 'claimed', 'flying'] as const;
+type Stage = (typeof STAGES)[number];
+
 export class Claim {
   readonly reason: OriginReason;
   private readonly context: Context;
   private readonly want: Want;
   private readonly id: number;
-  private state: 'waiting' | 'claimed' | 'flying' = 'waiting';
+  private state: Stage = 'waiting';
   private repeats: number[] = [];
   private flyAt: InstantMs = 0;
   wakeAt: InstantMs;
@@ -44,6 +50,14 @@ export class Claim {
     this.want = want;
     this.reason = reason;
     this.wakeAt = now + (reason === 'taken-over' ? this.takeOverWaitMs() : this.turnMs(now));
+  }
+
+  /** Goes to the Internet now, whoever else wants it, and says so. */
+  fly(now: InstantMs): void {
+    this.state = 'flying';
+    this.repeats = CLAIM_REPEATS_MS.map((ageMs) => now + ageMs);
+    this.say();
+    this.wakeAt = this.nextWake(now);
   }
 
   /** Says what is due; `fly` once, when the Internet may be asked. */
@@ -66,17 +80,13 @@ export class Claim {
 
   /**
    * Somebody else's progress for the same resource.
+   * @param willing whether this node may wait for others at all (§5.2)
    * @returns whether we are to follow it
    */
-  heard(from: Sender, progress: Progress): boolean {
-    if (this.state === 'flying') {
-      if (progress.receivedBytes === 0) this.say(from);
-      return false;
-    }
-    // A claim that was said stands against one that only waits to be said.
-    const first = this.state === 'waiting' && progress.receivedBytes >= this.receivedBytes();
-    if (first || this.isBetter(from, progress)) return true;
-    if (this.state === 'claimed') this.say(from);
+  heard(from: Sender, progress: Progress, willing: boolean): boolean {
+    if (willing && this.isBetter(from, progress)) return true;
+    // Only what is said to everybody is answered, or two of one mind would answer for ever.
+    if (this.announced && progress.to === undefined) this.say(from);
     return false;
   }
 
@@ -105,8 +115,10 @@ export class Claim {
   }
 
   private isBetter(from: Sender, progress: Progress): boolean {
-    const own = this.receivedBytes();
-    if (progress.receivedBytes !== own) return progress.receivedBytes > own;
+    const ahead = piecesOf(progress.receivedBytes) - piecesOf(this.receivedBytes());
+    if (ahead !== 0) return ahead > 0;
+    const stage: Stage = progress.claim === true ? 'claimed' : 'flying';
+    if (stage !== this.state) return STAGES.indexOf(stage) > STAGES.indexOf(this.state);
     const { crowds, options } = this.context;
     return crowds.order(this.want.href, from.kid) < crowds.order(this.want.href, options.kid);
   }
@@ -156,6 +168,7 @@ export class Claim {
     const { sha256, boot } = this.context.options;
     const own = this.context.options.copies.downloading(this.query());
     const total = own?.totalBytes === undefined ? {} : { totalBytes: own.totalBytes };
+    const claim = this.state === 'claimed' ? { claim: true } : {};
     return {
       type: 'progress',
       service,
@@ -166,9 +179,14 @@ export class Claim {
       receivedBytes: own?.receivedBytes ?? 0,
       bytesPerSecond: own?.bytesPerSecond ?? 0,
       aborted,
+      ...claim,
       ...total,
     };
   }
+}
+
+function piecesOf(bytes: number): number {
+  return Math.floor(bytes / FLIGHT_STEP_BYTES);
 }
 
 /** The path of a node's flight of a resource: derived, so that it needs no table. */

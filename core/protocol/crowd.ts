@@ -24,6 +24,13 @@ export class Crowds {
     this.crowds.set(href, crowd);
   }
 
+  /** When somebody who can fetch `href` last asked for it; long ago if nobody did. */
+  latest(href: string): InstantMs {
+    let latest = Number.NEGATIVE_INFINITY;
+    for (const [, { at }] of this.crowds.get(href) ?? []) latest = Math.max(latest, at);
+    return latest;
+  }
+
   /** A node's place in the order of a URL: smaller goes first. */
   order(href: string, kid: string): number {
     return hashFraction(this.sha256(`${href}|${kid}`));

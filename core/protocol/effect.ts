@@ -3,7 +3,9 @@
  * imitates them, each with one exhaustive switch.
  *
  * Order contract: perform the effects of one call in the order of the list. Nothing in the list
- * waits for the result of an earlier effect; results come back by further calls (`retrieved`).
+ * waits for the result of an earlier effect; results come back by further calls (`retrieved`). A
+ * `retrieve` of a flight that comes while the Internet is being asked takes its place: the shell
+ * ends its own download at the next piece, reports nothing of it, and follows.
  */
 import type { Address, Copy, Message, Sender } from './message.js';
 

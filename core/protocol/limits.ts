@@ -50,6 +50,10 @@ export const CLAIM_REPEATS_MS: readonly number[] = [3, 10, 30];
 export const PROGRESS_INTERVAL_MS = 1000;
 /** Take-over (§5.4): a waiter with nothing waits this long, one with everything not at all. */
 export const TAKE_OVER_WAIT_MS = 60;
+/** Flights that meet are compared in steps of this size, that of a piece (§5.3, §6.3). */
+export const FLIGHT_STEP_BYTES = 256 * 1024;
+/** A node without Internet waits for others to claim until this much has passed in all (§5.3). */
+export const WATCH_MAX_MS = 5000;
 /** Requesters remembered per URL, URLs, and for how long a request counts as recent (§5.3). */
 export const CROWD_MAX = 256;
 export const CROWDS_MAX = 1024;

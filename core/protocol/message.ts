@@ -89,13 +89,15 @@ export interface EndRequest extends Tied {
   readonly source?: string;
 }
 
-/** "I am downloading it" (§3.4, §5.1); with `receivedBytes` 0 also "I am about to" (§5.3). */
+/** "I am downloading it" (§3.4, §5.1), or "I am about to" (§5.3). */
 export interface Progress extends Tied {
   readonly type: 'progress';
   readonly href: string;
   readonly variant: string;
   /** Path of the flight on the sender's object server, where its pieces can be followed (§6.3). */
   readonly flight: string;
+  /** Only about to: the Internet was not asked yet, and somebody better may object (§5.3). */
+  readonly claim?: boolean;
   readonly receivedBytes: number;
   readonly totalBytes?: number;
   readonly bytesPerSecond: number;

@@ -7,8 +7,10 @@
  *                          retrieving ◄── somebody is downloading     ▼
  *                              └─────────(source failed)─┘ └────► settled
  *
- * Invariants: exactly one `retrieve` is outstanding at a time and exactly one `settle` ends the
- * search; a settled search lingers until its deadline, to repeat "I found" to holders that missed
+ * A node without Internet watches instead of claiming: others that want it too will claim it.
+ *
+ * Invariants: exactly one `retrieve` is outstanding at a time, except that a better flight takes
+ * the place of our own (§5.3), and exactly one `settle` ends the search; a settled search lingers until its deadline, to repeat "I found" to holders that missed
  * it; a source that failed is not used again by this search; the deadline of the broadcast
  * round is never moved by what is heard.
  */
@@ -27,6 +29,7 @@ import {
 import type { DelayRule, Progress, Request, Response, Sender } from './message.js';
 import type { RetrievalResult } from './peer.js';
 import { deadlineMs, directedWaitMs, holderKey, responseWindowMs } from './timing.js';
+import { Watch } from './watch.js';
 
 /** A URL that somebody on this node needs. */
 export interface Want {
@@ -45,6 +48,7 @@ type State =
   | 'broadcast'
   | 'retrieving'
   | 'claiming'
+  | 'watching'
   | 'origin'
   | 'settled';
 
@@ -62,6 +66,7 @@ export class Search {
   private deadlineAt: InstantMs = 0;
   private repeats: number[] = [];
   private claim: Claim | undefined;
+  private watch: Watch | undefined;
   private chosen: PeerSource | FlightSource | undefined;
   private spares: PeerSource[] = [];
   private readonly failed = new Set<string>();
@@ -87,7 +92,7 @@ export class Search {
       this.wakeAt = countedAt;
       return;
     }
-    if (this.context.members.size === 0) return this.goToOrigin('alone');
+    if (this.context.members.size === 0) return this.fly(now, 'alone');
     if (this.context.options.profile === 'classic') return this.broadcast(now);
     this.candidates = this.orderCandidates(now);
     this.askNext(now);
@@ -98,6 +103,7 @@ export class Search {
     if (this.state === 'counting') this.start(now, now);
     else if (this.state === 'directed') this.askNext(now);
     else if (this.state === 'broadcast') this.tickBroadcast(now);
+    else if (this.watch !== undefined && this.state === 'watching') this.tickWatch(now, this.watch);
     else if (this.claim !== undefined && this.state !== 'settled') this.tickClaim(now, this.claim);
     else this.wakeAt = undefined;
   }
@@ -118,7 +124,7 @@ export class Search {
       copy: response.copy,
     };
     this.context.hints.add(this.want.href, from.kid);
-    if (this.state === 'directed' || this.state === 'broadcast') return this.take(now, source);
+    if (this.searching || this.state === 'claiming') return this.take(now, source);
     this.keepSpare(source);
     this.repeatEnd(now);
   }
@@ -133,10 +139,14 @@ export class Search {
       return;
     if (progress.aborted) return this.context.hints.remove(this.want.href, from.kid);
     this.context.hints.add(this.want.href, from.kid);
-    if (!this.mayWait(progress)) return;
-    const searching = this.state === 'directed' || this.state === 'broadcast';
-    const yields = this.claim?.heard(from, progress) ?? false;
-    if (searching || (this.state === 'claiming' && yields)) this.follow(now, from, progress);
+    const willing = this.mayWait(progress);
+    const yields = this.claim?.heard(from, progress, willing) ?? false;
+    if (yields || (willing && this.searching)) this.follow(now, from, progress);
+  }
+
+  /** Looks for a source, and takes the first one. */
+  private get searching(): boolean {
+    return this.state === 'directed' || this.state === 'broadcast' || this.state === 'watching';
   }
 
   /** Whether this node has told others that it is downloading (§3.4). */
@@ -257,7 +267,6 @@ export class Search {
   }
 
   private follow(now: InstantMs, from: Sender, progress: Progress): void {
-    this.claim = undefined;
     const { kid, name, address, port } = from;
     this.context.counters.add('flights-followed');
     this.take(now, { kind: 'flight', kid, name, address, port, flight: progress.flight });
@@ -266,13 +275,32 @@ export class Search {
   /** To the Internet, but only one of all who want it (§5.3). */
   private goToInternet(now: InstantMs, reason: OriginReason): void {
     const { options, members } = this.context;
-    const alone = members.size === 0 || options.profile === 'classic' || !options.internet;
-    if (alone || this.want.waitMaxMs <= 0) return this.goToOrigin(reason);
-    this.state = 'claiming';
+    if (members.size === 0 || this.want.waitMaxMs <= 0) return this.fly(now, reason);
     this.chosen = undefined;
+    if (!options.internet) {
+      this.state = 'watching';
+      this.watch = new Watch(this.context, now, this.want.href, reason);
+      return this.tickWatch(now, this.watch);
+    }
+    this.state = 'claiming';
     this.claim = new Claim(this.context, now, this.id, this.want, reason);
     this.wakeAt = this.claim.wakeAt;
     if (this.wakeAt <= now) this.tickClaim(now, this.claim);
+  }
+
+  /** To the Internet without waiting for anybody; others may follow all the same. */
+  private fly(now: InstantMs, reason: OriginReason): void {
+    const { peering, internet } = this.context.options;
+    this.goToOrigin(reason);
+    if (!peering || !internet) return;
+    this.claim = new Claim(this.context, now, this.id, this.want, reason);
+    this.claim.fly(now);
+    this.wakeAt = this.claim.wakeAt;
+  }
+
+  private tickWatch(now: InstantMs, { until, reason }: Watch): void {
+    if (now >= until) return this.goToOrigin(reason);
+    this.wakeAt = until;
   }
 
   private tickClaim(now: InstantMs, claim: Claim): void {
@@ -282,7 +310,9 @@ export class Search {
   }
 
   private take(now: InstantMs, source: PeerSource | FlightSource): void {
-    const first = this.state === 'broadcast';
+    const late = source.kind === 'peer' && this.endSaidAt === undefined;
+    const first = this.state === 'broadcast' || (late && this.broadcastAt !== undefined);
+    this.claim = undefined;
     this.state = 'retrieving';
     this.chosen = source;
     this.wakeAt = undefined;
@@ -321,6 +351,7 @@ export class Search {
   }
 
   private goToOrigin(reason: OriginReason): void {
+    this.claim = this.claim?.announced === true ? this.claim : undefined;
     this.state = 'origin';
     this.chosen = undefined;
     this.wakeAt = undefined;

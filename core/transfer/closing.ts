@@ -6,13 +6,13 @@
 /** A body that closes its source also when nobody began to read it. */
 export function closing(
   body: AsyncGenerator<Uint8Array>,
-  source: AsyncGenerator<Buffer>,
+  source: AsyncIterator<Buffer>,
 ): AsyncIterableIterator<Uint8Array> {
   const iterator: AsyncIterableIterator<Uint8Array> = {
     next: () => body.next(),
     return: async () => {
       await body.return(undefined);
-      await source.return(undefined);
+      await source.return?.(undefined);
       return { done: true, value: undefined };
     },
     [Symbol.asyncIterator]: () => iterator,

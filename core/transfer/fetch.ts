@@ -22,26 +22,26 @@ import type { FlightSource, PeerSource, Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/peer.js';
 import { type Attestation, type SignedAttestation, signAttestation } from '../trust/attestation.js';
 import type { Identity } from '../trust/authority.js';
-import { type FlightDescription, type SignedHead, signHead, signPiece } from '../trust/flight.js';
+import { type FlightDescription, signHead, signPiece } from '../trust/flight.js';
 import { chainHead, HASH_BYTES, PIECE_BYTES } from '../trust/pieces.js';
 import type { Keyring } from '../wire/open.js';
 import type { Ask } from './ask.js';
 import type { Entry } from './catalogue.js';
 import type { Flight } from './flight.js';
-import { followFlight } from './follow.js';
-import { deliveredHeaders, type Headers, isShareable, storableHeaders } from './freshness.js';
+import {
+  deliveredHeaders,
+  type Headers,
+  isPage,
+  isShareable,
+  storableHeaders,
+} from './freshness.js';
+import { FromFlight } from './from-flight.js';
 import { FromOrigin } from './from-origin.js';
 import { judgeOffer } from './judge.js';
-import { readCopy } from './landed-copy.js';
 import type { OriginFetcher } from './origin.js';
-import { bodyOf, collect, PeerFault, within } from './peer-body.js';
+import { PeerFault } from './peer-body.js';
 import type { PeerFetcher, PeerOffer } from './peer-fetch.js';
 import type { ObjectStore } from './store.js';
-
-/** From this first byte on a request for a later part goes to the origin as such. */
-export const RANGE_DIRECT_BYTES = 4 * 1024 * 1024;
-/** A copy that is offered in place of a flight, as JSON. */
-const COPY_BYTES_MAX = 4096;
 
 export interface FetchOptions {
   readonly store: ObjectStore;
@@ -66,6 +66,8 @@ export interface Download {
   adopted: PeerOffer | undefined;
   /** A peer's copy that the origin has yet to confirm. */
   stale: PeerOffer | undefined;
+  /** A flight of somebody else's that is to be followed instead of asking the Internet (§5.3). */
+  better: FlightSource | undefined;
   /** Set when bytes were passed on that turned out to be others than were announced. */
   spoilt: unknown;
 }
@@ -74,19 +76,24 @@ export class Fetch {
   readonly counters = new Counters();
   private readonly options: FetchOptions;
   private readonly fromOrigin: FromOrigin;
+  private readonly fromFlight: FromFlight;
 
   constructor(options: FetchOptions) {
     this.options = options;
     this.fromOrigin = new FromOrigin(options, this);
+    this.fromFlight = new FromFlight(options, this);
   }
 
   /** Carries a flight out; its followers learn the outcome from it. */
   async run(flight: Flight, ask: Ask, local: Entry | undefined): Promise<void> {
-    const nothing = { adopted: undefined, stale: undefined, spoilt: undefined };
+    const nothing = { adopted: undefined, stale: undefined, better: undefined, spoilt: undefined };
     const download: Download = { flight, ask, local, ...nothing };
     let search: LanSearch | undefined;
     try {
       search = this.search(ask, flight.options.trail);
+      search?.better.then((better) => {
+        download.better = better;
+      });
       await this.trySources(download, search);
       search?.done();
     } catch (error) {
@@ -197,7 +204,7 @@ export class Fetch {
 
   rules(ask: Ask, attestation: Attestation) {
     const shareable = isShareable(attestation.tls, ask.policy);
-    const page = /^text\/html\b/i.test(attestation.headers['content-type'] ?? '');
+    const page = isPage(attestation.headers);
     return { immutable: ask.policy.immutable === true && !page, shareable };
   }
 
@@ -231,9 +238,10 @@ export class Fetch {
     for (;;) {
       const tried = source;
       const { trail } = download.flight.options;
-      const result = await trail.trying(tried, () => this.trySource(download, tried));
+      const result = await trail.trying(tried, () => this.trySource(download, tried, search));
       if (result === 'ok') return;
-      const next: Source | undefined = await search?.next(tried, result);
+      const next: Source | undefined =
+        result === 'yielded' ? download.better : await search?.next(tried, result);
       if (download.spoilt !== undefined) throw download.spoilt;
       if (next === undefined)
         throw new CodedError('E_NO_SOURCE', `no source has ${download.ask.url}`);
@@ -241,10 +249,13 @@ export class Fetch {
     }
   }
 
-  private async trySource(download: Download, source: Source): Promise<RetrievalResult> {
+  private async trySource(
+    download: Download,
+    source: Source,
+    search: LanSearch | undefined,
+  ): Promise<RetrievalResult | 'yielded'> {
     if (source.kind !== 'origin') return this.tryLan(download, source);
-    await this.fromOrigin.take(download, source.reason);
-    return 'ok';
+    return this.fromOrigin.take(download, source.reason, search?.better);
   }
 
   private async tryLan(
@@ -253,7 +264,7 @@ export class Fetch {
   ): Promise<RetrievalResult> {
     try {
       if (source.kind === 'peer') return await this.tryPeer(download, source);
-      return await this.tryFlight(download, source);
+      return await this.fromFlight.take(download, source);
     } catch (error) {
       if (errorCode(error) === 'E_DIGEST_MISMATCH') {
         this.counters.add('peer-lied');
@@ -276,56 +287,8 @@ export class Fetch {
     }
   }
 
-  /** Follows a peer's download; it may have become a copy meanwhile. @throws PeerFault */
-  private async tryFlight(download: Download, source: FlightSource): Promise<RetrievalResult> {
-    const { flight, ask } = download;
-    const { peers, keyring } = this.options;
-    const headers = {
-      'peerage-from': String(flight.track.signatures.length),
-      'peerage-relay': flight.options.path,
-    };
-    const { response: stream } = await peers.attach(source, source.flight, (path) => path, headers);
-    if (stream.statusCode === 303) {
-      const copy = readCopy(await collect(stream, COPY_BYTES_MAX, 'a copy'));
-      const { kid, name, address, port } = source;
-      return this.tryPeer(download, { kind: 'peer', kid, name, address, port, copy });
-    }
-    if (stream.statusCode !== 200) {
-      stream.destroy();
-      throw new PeerFault('failed', `the peer answered ${stream.statusCode} for its flight`);
-    }
-    flight.source = 'peer';
-    flight.from = source.name;
-    const before = flight.receivedBytes;
-    const begin = (head: SignedHead) => this.beginFollowing(flight, head.description);
-    try {
-      const signed = await followFlight({
-        flight,
-        ask,
-        keyring,
-        stream: bodyOf(stream),
-        within: (limitMs, wait) => within(limitMs, stream, `no piece for ${limitMs} ms`, wait),
-        begin,
-      });
-      if (signed === 'unshareable') return 'unshareable';
-      await this.finish(download, () => signed);
-      return 'ok';
-    } finally {
-      stream.destroy();
-      this.counters.add('bytes-from-peers', flight.receivedBytes - before);
-    }
-  }
-
-  private async beginFollowing(flight: Flight, description: FlightDescription): Promise<void> {
-    const { status, sizeBytes } = description;
-    const headers = storableHeaders(description.headers);
-    delete headers['content-length'];
-    if (sizeBytes !== undefined) headers['content-length'] = String(sizeBytes);
-    const incoming = await this.createFile(sizeBytes);
-    flight.begin({ status, headers, source: 'peer', sizeBytes, sha256: undefined }, incoming);
-  }
-
-  private async tryPeer(download: Download, source: PeerSource): Promise<RetrievalResult> {
+  /** Takes a copy of a peer's. @throws PeerFault */
+  async tryPeer(download: Download, source: PeerSource): Promise<RetrievalResult> {
     const { flight, ask } = download;
     const offer = await this.options.peers.offer(source);
     const { local, adopted } = download;
@@ -361,6 +324,8 @@ export class Fetch {
         throw new PeerFault('failed', `its copy has ${digest.algorithm} ${hex}`);
     }
     download.adopted = offer;
+    const { kid, copy } = offer.source;
+    download.flight.track.takeFrom({ kid, copy });
     if (download.flight.headSent) return;
     const headers = deliveredHeaders(attestation, this.options.clock.wallMs());
     await this.beginFrom(download, offer, headers, 'peer');

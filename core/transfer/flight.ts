@@ -152,7 +152,12 @@ export class Flight {
   }
 }
 
-function mismatch(url: string, algorithm: string, found: string, expected: string): CodedError {
+export function mismatch(
+  url: string,
+  algorithm: string,
+  found: string,
+  expected: string,
+): CodedError {
   return new CodedError('E_DIGEST_MISMATCH', `${url} has ${algorithm} ${found}`, {
     expected: `${algorithm} ${expected}`,
     action: 'the source is wrong or tampered with; nothing was kept',

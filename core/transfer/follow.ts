@@ -21,6 +21,7 @@ import type { Keyring } from '../wire/open.js';
 import type { Ask } from './ask.js';
 import type { Flight } from './flight.js';
 import { isShareable, rangeValidator } from './freshness.js';
+import { type CopyPlace, readCopyPlace } from './landed-copy.js';
 import { PeerFault, refusedAttestation } from './peer-body.js';
 import { FRAME, FRAME_HEADER_BYTES } from './relay.js';
 
@@ -82,12 +83,12 @@ export interface FollowOptions {
 
 /**
  * Follows a flight to its end.
- * @returns the attestation that its node made, or `unshareable`
+ * @returns the attestation that its node made, or where its bytes are to be had
  * @throws PeerFault when the relay lies, breaks off, or falls silent
  */
 export async function followFlight(
   options: FollowOptions,
-): Promise<SignedAttestation | 'unshareable'> {
+): Promise<SignedAttestation | CopyPlace | 'unshareable'> {
   const follower = new Follower(options);
   let pieceAt = Date.now();
   const frames = readFrames(options.stream);
@@ -97,6 +98,7 @@ export async function followFlight(
     if (next.done === true) break;
     const { type, payload } = next.value;
     if (type === FRAME.unshareable) return 'unshareable';
+    if (type === FRAME.copy) return readCopyPlace(payload);
     if (type === FRAME.head) await follower.takeHead(payload);
     if (type === FRAME.end) return follower.takeEnd(payload);
     if (type === FRAME.piece) {

@@ -208,3 +208,8 @@ export function storableHeaders(headers: Headers): Record<string, string> {
   });
   return Object.fromEntries(kept);
 }
+
+/** A page where a package was asked for: a portal's or an error's, not for ever. */
+export function isPage(headers: Headers): boolean {
+  return /^text\/html\b/i.test(headers['content-type'] ?? '');
+}

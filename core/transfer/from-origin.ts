@@ -7,15 +7,15 @@
  * piece hashes of an adopted copy; a body that cannot be continued fails the flight.
  */
 import { CodedError, errorCode } from '@peerage/sdk';
-import type { OriginReason } from '../protocol/effect.js';
+import type { FlightSource, OriginReason } from '../protocol/effect.js';
 import type { Attestation, SignedAttestation } from '../trust/attestation.js';
 import { cutPieces, HASH_BYTES, isPiece, PIECE_BYTES } from '../trust/pieces.js';
 import type { Ask } from './ask.js';
 import type { Download, Fetch, FetchOptions } from './fetch.js';
-import { RANGE_DIRECT_BYTES } from './fetch.js';
 import {
   expiresAt,
   type Headers,
+  isPage,
   isShareable,
   isStorable,
   rangeValidator,
@@ -26,8 +26,14 @@ import {
   validators,
 } from './freshness.js';
 import type { OriginAnswer } from './origin.js';
+import { covers, directRange, partOf } from './origin-part.js';
 import { PeerFault } from './peer-body.js';
 import type { PeerOffer } from './peer-fetch.js';
+
+type Better = Promise<FlightSource> | undefined;
+
+/** Thrown inside a download that is given up, to follow a better flight (§5.3). */
+class Yielded extends Error {}
 
 /** How often a body that breaks off is continued. */
 const RESUMES_MAX = 3;
@@ -41,8 +47,26 @@ export class FromOrigin {
     this.fetch = fetch;
   }
 
-  /** Takes the bytes from the Internet. @throws CodedError when it cannot */
-  async take(download: Download, reason: OriginReason): Promise<void> {
+  /**
+   * Takes the bytes from the Internet.
+   * @param better resolves if somebody else's flight is to be followed instead
+   * @returns `yielded` if it came to that
+   * @throws CodedError when it cannot
+   */
+  async take(download: Download, reason: OriginReason, better: Better): Promise<'ok' | 'yielded'> {
+    try {
+      await this.takeAll(download, reason, better);
+      return 'ok';
+    } catch (error) {
+      if (!(error instanceof Yielded)) throw error;
+      this.fetch.counters.add('yielded');
+      // From here on the pieces come with the other node's signatures.
+      download.flight.hasher.onPiece = undefined;
+      return 'yielded';
+    }
+  }
+
+  private async takeAll(download: Download, reason: OriginReason, better: Better): Promise<void> {
     const { flight, ask } = download;
     flight.source = 'origin';
     flight.from = new URL(ask.url).host;
@@ -53,7 +77,12 @@ export class FromOrigin {
     }
     if (flight.headSent) return this.continueFlight(download);
     const known = download.local?.attestation ?? download.stale?.signed.attestation;
-    const answer = await this.ask(download, known);
+    const asked = this.ask(download, known);
+    const answer = await Promise.race([asked, better?.then((): typeof YIELDS => YIELDS) ?? asked]);
+    if (answer === YIELDS) {
+      asked.then((late) => late?.cancel()).catch(() => undefined);
+      throw new Yielded();
+    }
     if (answer === undefined) return;
     if (answer.status === 304 && known !== undefined)
       return this.confirmed(download, known, answer);
@@ -68,7 +97,7 @@ export class FromOrigin {
   ): Promise<OriginAnswer | undefined> {
     const { ask } = download;
     const condition = known === undefined ? {} : validators(known.headers);
-    const range = known === undefined ? directRange(download) : {};
+    const range = known === undefined ? directRange(ask) : {};
     try {
       return await this.options.origin.fetch('GET', ask.url, {
         ...ask.headers,
@@ -168,9 +197,9 @@ export class FromOrigin {
     const headers = storableHeaders(answer.headers);
     delete headers['content-range'];
     headers['content-length'] = String(sizeBytes);
-    const head = { status: 200, headers, source: 'origin', sha256: undefined } as const;
     flight.solo = true;
     flight.track.close('unshareable');
+    const head = { status: 200, headers, source: 'origin', sha256: undefined } as const;
     flight.begin({ ...head, sizeBytes, firstByte }, undefined);
     flight.totalBytes = endByte - firstByte;
     await this.copyBody(download, answer, headers);
@@ -185,26 +214,27 @@ export class FromOrigin {
       ask.headers,
       answer.status,
       answer.headers,
-      ask.policy.immutable === true && !isPage(answer),
+      ask.policy.immutable === true && !isPage(answer.headers),
     );
   }
 
   /** Copies the body, continuing it where the connection breaks. */
   private async copyBody(
-    { flight, ask }: Download,
+    download: Download,
     answer: OriginAnswer,
     headers: Headers,
   ): Promise<void> {
+    const { flight, ask } = download;
     let body = answer;
     flight.spool.onDeserted = () => body.cancel();
     for (let resumes = 0; ; resumes += 1) {
       const before = flight.receivedBytes;
       try {
-        for await (const chunk of body.body) await flight.append(chunk);
+        for await (const chunk of body.body) await this.append(download, chunk);
         return;
       } catch (cause) {
         body.cancel();
-        if (cause instanceof CodedError) throw cause;
+        if (cause instanceof CodedError || cause instanceof Yielded) throw cause;
         if (flight.spool.deserted)
           throw new CodedError('E_CANCELLED', 'nobody reads this download');
         const next =
@@ -217,6 +247,17 @@ export class FromOrigin {
         this.fetch.counters.add('bytes-from-origin', flight.receivedBytes - before);
       }
     }
+  }
+
+  /** Adds bytes; a download that is to be given up ends with a whole piece. @throws Yielded */
+  private async append({ flight, better }: Download, chunk: Buffer): Promise<void> {
+    const [head] = flight.track.heads;
+    const same = head !== undefined && rangeValidator(head.description.headers) !== undefined;
+    if (better === undefined || !same || flight.track.state !== 'open') return flight.append(chunk);
+    const beyondBytes = flight.receivedBytes % PIECE_BYTES;
+    const left = beyondBytes === 0 ? 0 : PIECE_BYTES - beyondBytes;
+    if (left > 0) await flight.append(chunk.subarray(0, left));
+    if (chunk.length >= left) throw new Yielded();
   }
 
   /** The rest of a body, if the origin still has the same one. */
@@ -287,9 +328,10 @@ export class FromOrigin {
         const checked = piece < known.hashes.length / HASH_BYTES;
         if (checked && !isPiece(bytes, known.hashes, piece)) throw changed(ask.url);
         piece += 1;
-        if (piece * PIECE_BYTES > from) await flight.append(bytes);
+        if (piece * PIECE_BYTES > from) await this.append(download, bytes);
       }
     } catch (cause) {
+      if (cause instanceof Yielded) throw cause;
       throw cause instanceof CodedError ? cause : brokenOff(ask.url, flight.receivedBytes, cause);
     } finally {
       answer.cancel();
@@ -337,49 +379,12 @@ interface Found {
   readonly after?: readonly string[];
 }
 
+const YIELDS: unique symbol = Symbol('a better flight is followed');
+
 function changed(url: string): CodedError {
   return new CodedError('E_ORIGIN_CHANGED', `${url} has changed since a peer fetched it`, {
     action: 'ask again',
   });
-}
-
-/** A page where a package was asked for: a portal's or an error's, not for ever. */
-function isPage({ headers }: OriginAnswer): boolean {
-  return /^text\/html\b/i.test(headers['content-type'] ?? '');
-}
-
-/** A request for a far part of an unknown resource is passed on as such. */
-function directRange({ ask }: Download): Record<string, string> {
-  if (!asksDirectly(ask)) return {};
-  return { range: `bytes=${ask.startByte}-${ask.endByte === undefined ? '' : ask.endByte - 1}` };
-}
-
-function asksDirectly({ startByte }: Ask): boolean {
-  return startByte >= RANGE_DIRECT_BYTES;
-}
-
-interface Part {
-  readonly firstByte: number;
-  /** The byte after the last one. */
-  readonly endByte: number;
-  readonly totalBytes: number;
-}
-
-/** What part of the resource a 206 carries (RFC 9110 §14.4). */
-function partOf(answer: OriginAnswer): Part | undefined {
-  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(
-    answer.headers['content-range'] ?? '',
-  );
-  if (answer.status !== 206 || match === null) return undefined;
-  const [firstByte = 0, lastByte = 0, totalBytes = 0] = match.slice(1).map(Number);
-  if (firstByte > lastByte || lastByte >= totalBytes) return undefined;
-  return { firstByte, endByte: lastByte + 1, totalBytes };
-}
-
-/** Whether a part holds all that was asked for. */
-function covers({ firstByte, endByte, totalBytes }: Part, ask: Ask): boolean {
-  if (!asksDirectly(ask)) return firstByte === 0 && endByte === totalBytes;
-  return firstByte <= ask.startByte && endByte >= Math.min(ask.endByte ?? totalBytes, totalBytes);
 }
 
 function brokenOff(url: string, receivedBytes: number, cause: unknown): CodedError {

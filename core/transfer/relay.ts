@@ -4,6 +4,7 @@
  *
  *   0 still here (empty)   1 head   2 piece: signature, bytes   3 end: attestation
  *   4 not to be shared (empty): everybody has to fetch it for himself
+ *   5 take the copy: the JSON of an offer and the kid of the node that has it
  *
  * Invariant: what cannot be ended well is not ended at all; the caller destroys the connection.
  */
@@ -12,7 +13,7 @@ import { PIECE_BYTES } from '../trust/pieces.js';
 import type { Flight } from './flight.js';
 import type { Spool } from './spool.js';
 
-export const FRAME = { alive: 0, head: 1, piece: 2, end: 3, unshareable: 4 } as const;
+export const FRAME = { alive: 0, head: 1, piece: 2, end: 3, unshareable: 4, copy: 5 } as const;
 export const FRAME_HEADER_BYTES = 5;
 /** A follower hears from us at least this often. */
 export const ALIVE_MS = 1000;
@@ -38,6 +39,10 @@ export async function* relayFrames(flight: Flight, fromPiece: number): AsyncGene
         held.hold();
       }
       if (track.state === 'unshareable') return yield frame(FRAME.unshareable);
+      if (track.copy !== undefined) {
+        const { kid, copy } = track.copy;
+        return yield frame(FRAME.copy, Buffer.from(JSON.stringify({ ...copy, kid })));
+      }
       while (
         heads < track.heads.length &&
         (track.heads[heads]?.description.firstPiece ?? 0) <= piece

@@ -31,13 +31,15 @@ import type { Copy } from '../protocol/message.js';
 import { cutPieces, isPiece, PIECE_BYTES } from '../trust/pieces.js';
 import { type Ask, normalise } from './ask.js';
 import type { Entry } from './catalogue.js';
+import { checkDigest } from './check-digest.js';
 import { closing } from './closing.js';
 import { entryStatus } from './entry-status.js';
-import { type Fetch, RANGE_DIRECT_BYTES } from './fetch.js';
+import type { Fetch } from './fetch.js';
 import { Flight, type FlightHead } from './flight.js';
 import { deliveredHeaders, isFresh, isShareable } from './freshness.js';
 import type { AddressGuard } from './guard.js';
 import { KnownDigests } from './known-digest.js';
+import { RANGE_DIRECT_BYTES } from './origin-part.js';
 import type { Relays } from './serve.js';
 import type { ObjectStore } from './store.js';
 import { type Trail, WhyBook } from './why.js';
@@ -144,7 +146,7 @@ export class RequestPath implements ContentTransfer {
     }
     if (ask.method === 'HEAD') return this.options.fetch.head(ask);
     const open = joinable(ask) && !alone;
-    const joined = open ? this.flights.get(ask.key) : undefined;
+    const joined = open ? this.inProgress(ask) : undefined;
     if (joined !== undefined) {
       const head = await joined.head;
       if (joined.mayJoin(ask.startByte)) return this.follow(joined, head, ask, 'collapsed', trail);
@@ -152,6 +154,16 @@ export class RequestPath implements ContentTransfer {
     const flight = this.takeOff(ask, local, open && joined === undefined, trail);
     const head = await flight.head;
     return this.follow(flight, head, ask, head.source, trail);
+  }
+
+  /** A download that this request may follow: one that knows no digest is checked on the way. */
+  private inProgress(ask: Ask): Flight | undefined {
+    const same = this.flights.get(ask.key);
+    const whole = ask.startByte === 0 && ask.endByte === undefined;
+    if (same !== undefined || ask.policy.digest === undefined || !whole) return same;
+    return this.findFlight(({ options: { url, variant, digest } }) => {
+      return url === ask.url && variant === ask.variant && digest === undefined;
+    });
   }
 
   async route(host: string, port: number): Promise<{ addresses: string[]; port: number }> {
@@ -336,7 +348,10 @@ export class RequestPath implements ContentTransfer {
     }
     this.counters.add(`requests-${source}`);
     trail.answer(source);
-    const body = flight.spool.read(ask.startByte, ask.endByte);
+    const bytes = flight.spool.read(ask.startByte, ask.endByte);
+    const { digest } = ask.policy;
+    const checked = digest === undefined || flight.options.digest !== undefined;
+    const body = checked ? bytes : closing(checkDigest(bytes, digest, ask.url), bytes);
     const { status, sizeBytes, sha256, cookies = [] } = head;
     const set = cookies.map((value) => ['set-cookie', value] as const);
     const headers = [...Object.entries(head.headers), ...set];

@@ -5,6 +5,7 @@
  */
 import type { SignedAttestation } from '../trust/attestation.js';
 import type { SignedHead } from '../trust/flight.js';
+import type { CopyPlace } from './landed-copy.js';
 
 export type TrackState = 'open' | 'ended' | 'failed' | 'unshareable';
 
@@ -12,6 +13,8 @@ export class FlightTrack {
   readonly heads: SignedHead[] = [];
   readonly signatures: Buffer[] = [];
   attestation: SignedAttestation | undefined;
+  /** Where the bytes are taken from, if they are those of a copy and not signed piece by piece. */
+  copy: CopyPlace | undefined;
   state: TrackState = 'open';
   private waiting: Array<() => void> = [];
 
@@ -22,6 +25,11 @@ export class FlightTrack {
 
   addPiece(signature: Buffer): void {
     this.signatures.push(signature);
+    this.wake();
+  }
+
+  takeFrom(copy: CopyPlace): void {
+    this.copy = copy;
     this.wake();
   }
 

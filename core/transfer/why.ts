@@ -29,6 +29,9 @@ type Signed = Pick<SignedAttestation, 'attestation' | 'signer'>;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** `yielded`: our own flight gave way to a better one. */
+type Attempt = RetrievalResult | 'yielded';
+
 /** What happens to one request. */
 export class Trail implements SearchWitness {
   private readonly record: Omit<Mutable<WhyRecord>, 'asked' | 'answers' | 'tried' | 'bytes'>;
@@ -72,7 +75,7 @@ export class Trail implements SearchWitness {
   }
 
   /** Tries a source and writes down how it went. */
-  async trying(source: Source, attempt: () => Promise<RetrievalResult>): Promise<RetrievalResult> {
+  async trying(source: Source, attempt: () => Promise<Attempt>): Promise<Attempt> {
     const { kind } = source;
     const from = kind === 'origin' ? new URL(this.url).host : source.name;
     if (kind === 'origin') this.record.internet = source.reason;

@@ -61,6 +61,7 @@ export function encodeMessage(message: Message): Pairs {
         ['rate', String(Math.round(message.bytesPerSecond))],
       ];
       if (message.totalBytes !== undefined) pairs.push(['total', String(message.totalBytes)]);
+      if (message.claim === true) pairs.push(['claim', '1']);
       if (message.aborted) pairs.push(['aborted', '1']);
       return pairs;
     }
@@ -153,6 +154,7 @@ export function decodeMessage(attributes: ReadonlyMap<string, string>): Message 
         receivedBytes: read.integer('received'),
         bytesPerSecond: read.integer('rate'),
         aborted: read.flag('aborted'),
+        ...(read.flag('claim') ? { claim: true } : {}),
         ...read.optional('totalBytes', 'total', Number),
         ...to,
       };

@@ -101,7 +101,7 @@ const TYPES: Readonly<Record<string, PacketSchema>> = {
       received: 'integer',
       rate: 'integer',
     },
-    optional: { total: 'integer', aborted: 'flag' },
+    optional: { total: 'integer', claim: 'flag', aborted: 'flag' },
   },
   hello: {
     required: { client: 'flag', server: 'flag', internet: 'flag', starting: 'flag', n: 'integer' },

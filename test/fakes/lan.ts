@@ -23,6 +23,7 @@ export class FakeLan implements LanPeering {
   /** What plugins announced: `service name {values}`. */
   readonly announced: string[] = [];
   private readonly listeners = new Set<readonly [string, AnnouncementListener]>();
+  private readonly betters = new Map<string, Promise<FlightSource>>();
   private readonly offers = new Map<string, Array<PeerSource | FlightSource>>();
 
   /** From now on this peer offers a copy of `href`. */
@@ -30,11 +31,17 @@ export class FakeLan implements LanPeering {
     this.offers.set(href, [...(this.offers.get(href) ?? []), source]);
   }
 
+  /** While `href` is fetched from the Internet, this flight turns out to be better. */
+  replaces(href: string, better: Promise<FlightSource>): void {
+    this.betters.set(href, better);
+  }
+
   search(want: Want): LanSearch {
     this.wants.push(want);
     const offered = this.offers.get(want.href) ?? [];
     return new FakeSearch(
       offered.filter(({ name }) => !this.banned.has(name)),
+      this.betters.get(want.href) ?? new Promise(() => undefined),
       (source, result) => {
         this.reports.push(`${nameOf(source)} ${result}`);
         if (result === 'lied') this.banned.add(nameOf(source));
@@ -77,12 +84,21 @@ function nameOf(source: Source | undefined): string {
 type Report = (source: Source | undefined, result: RetrievalResult | 'cancelled') => void;
 
 class FakeSearch implements LanSearch {
+  readonly better: Promise<FlightSource>;
   private readonly left: Array<PeerSource | FlightSource>;
   private readonly report: Report;
   private current: Source | undefined;
   private over = false;
 
-  constructor(sources: ReadonlyArray<PeerSource | FlightSource>, report: Report) {
+  constructor(
+    sources: ReadonlyArray<PeerSource | FlightSource>,
+    better: Promise<FlightSource>,
+    report: Report,
+  ) {
+    this.better = better.then((flight) => {
+      this.current = flight;
+      return flight;
+    });
     this.left = [...sources];
     this.report = report;
   }

@@ -166,7 +166,10 @@ export class ScriptedPeer {
   }
 
   /** Answers this path so. */
-  answer(path: string, handler: (response: ServerResponse) => void): void {
+  answer(
+    path: string,
+    handler: (response: ServerResponse, request: IncomingMessage) => void,
+  ): void {
     this.answers.set(path, handler);
   }
 

@@ -4,6 +4,7 @@ import type { Effect } from '@peerage/core/protocol/effect.js';
 import type { Progress } from '@peerage/core/protocol/message.js';
 import { messages, request, Stage, WANT } from './stage.js';
 
+const PIECE = 256 * 1024;
 const FLIGHT = `/f/${'c'.repeat(64)}`;
 
 function progress(more: Partial<Progress> = {}): Progress {
@@ -71,7 +72,7 @@ describe('single flight (§5.3)', () => {
       const stage = new Stage().started(kid);
       missed(stage);
       stage.pass(2);
-      const effects = stage.hear(kid, progress());
+      const effects = stage.hear(kid, progress({ claim: true }));
       const followed = retrievals(effects).length;
       const answered = claims(effects).filter(({ to }) => to === kid).length;
       assert.equal(followed + answered, 1, 'one or the other');
@@ -96,6 +97,114 @@ describe('single flight (§5.3)', () => {
   });
 });
 
+describe('two that go at once (§5.3)', () => {
+  const KIDS = ['p', 'qq', 'rrr', 'ssss', 'ttttt', 'uuuuuu'];
+
+  /** A stage that is flying, with so many bytes. */
+  function flying(receivedBytes = 0): Stage {
+    const had = { receivedBytes, totalBytes: 100 * PIECE, bytesPerSecond: 1 };
+    const copies = { find: () => undefined, downloading: () => had };
+    const stage = new Stage({ copies }).started(...KIDS);
+    missed(stage);
+    stage.pass(100);
+    return stage;
+  }
+
+  it('a claim yields to a flight, however late its first byte and whatever the order', () => {
+    for (const kid of KIDS) {
+      const stage = new Stage().started(kid);
+      missed(stage);
+      assert.equal(claims(stage.pass(2).map(({ effect }) => effect))[0]?.claim, true);
+      assert.equal(retrievals(stage.hear(kid, progress())).length, 1, kid);
+    }
+  });
+
+  it('of two flights with as much one ends, by the order of the URL, and says nothing more', () => {
+    const outcomes = KIDS.map((kid) => {
+      const stage = flying();
+      const effects = stage.hear(kid, progress());
+      const followed = retrievals(effects).length;
+      const [answered] = claims(effects);
+      assert.equal(followed === 1, answered === undefined, 'one or the other');
+      const later = claims(stage.pass(3000).map(({ effect }) => effect)).length;
+      assert.equal(later > 0, followed === 0);
+      return followed;
+    });
+    assert.deepEqual([...new Set(outcomes)].sort(), [0, 1]);
+  });
+
+  it('the flight with more whole pieces goes on, and a claim with more of them beats it', () => {
+    for (const kid of KIDS) {
+      for (const claim of [true, false]) {
+        const more = { receivedBytes: 6 * PIECE, claim };
+        assert.equal(retrievals(flying(5 * PIECE).hear(kid, progress(more))).length, 1);
+        const fewer = { receivedBytes: 4 * PIECE, claim };
+        assert.equal(retrievals(flying(5 * PIECE).hear(kid, progress(fewer))).length, 0);
+      }
+      const claimed = progress({ receivedBytes: 5 * PIECE, claim: true });
+      assert.equal(retrievals(flying(5 * PIECE).hear(kid, claimed)).length, 0);
+    }
+  });
+
+  it('answers what is said to everybody, and not an answer', () => {
+    const worse = { receivedBytes: 0, claim: true };
+    assert.equal(claims(flying(PIECE).hear('p', progress(worse)))[0]?.to, 'p');
+    assert.deepEqual(claims(flying(PIECE).hear('p', progress({ ...worse, to: 'me' }))), []);
+  });
+
+  it('says that it is downloading also where it knew nobody when it began', () => {
+    const stage = new Stage().started();
+    const { effects } = stage.want();
+    assert.equal(claims(effects)[0]?.claim, undefined);
+    assert.equal(retrievals(effects).length, 1);
+    const [answer] = claims(stage.hear('p', request({ id: 9 })));
+    assert.equal(answer?.to, 'p');
+  });
+
+  it('takes a copy that is offered late, while it waits for its turn', () => {
+    const stage = new Stage().started('p');
+    const [sent] = messages(stage.want().effects, 'request');
+    assert.ok(sent !== undefined);
+    stage.pass(18);
+    const effects = stage.hear('p', stage.answer(sent));
+    assert.deepEqual(
+      retrievals(effects).map((effect) => effect.kind === 'retrieve' && effect.source.kind),
+      ['peer'],
+    );
+    assert.deepEqual(retrievals(stage.pass(100).map(({ effect }) => effect)), []);
+  });
+});
+
+describe('a node without Internet (§5.3)', () => {
+  it('claims nothing, and follows whoever of the others does', () => {
+    const stage = new Stage({ internet: false }).started('p', 'qq');
+    missed(stage);
+    const waited = stage.pass(300).map(({ effect }) => effect);
+    assert.deepEqual([claims(waited), retrievals(waited)], [[], []]);
+    const effects = stage.hear('qq', progress({ claim: true }));
+    assert.equal(retrievals(effects).length, 1);
+  });
+
+  it('gives up when all who asked had time to claim it, and in any case in the end', () => {
+    const gaveUpAfter = (again: boolean) => {
+      const stage = new Stage({ internet: false }).started('p');
+      const start = stage.now;
+      missed(stage);
+      for (let waited = 0; waited < 8000; waited += 100) {
+        if (again) stage.hear('p', request({ id: waited }));
+        const left = stage.pass(100).find(({ effect }) => effect.kind === 'retrieve');
+        if (left?.effect.kind === 'retrieve') {
+          assert.equal(left.effect.source.kind, 'origin');
+          return left.at - start;
+        }
+      }
+      return Number.POSITIVE_INFINITY;
+    };
+    assert.ok(Math.abs(gaveUpAfter(false) - 417) < 5);
+    assert.ok(Math.abs(gaveUpAfter(true) - 5017) < 5);
+  });
+});
+
 describe('take-over (§5.4)', () => {
   const FLYING = {
     kind: 'flight',
@@ -107,7 +216,8 @@ describe('take-over (§5.4)', () => {
   } as const;
 
   function waiter(receivedBytes: number): Stage {
-    const downloading = () => ({ receivedBytes, totalBytes: 100, bytesPerSecond: 1 });
+    const had = { receivedBytes: receivedBytes * PIECE, totalBytes: 100 * PIECE };
+    const downloading = () => ({ ...had, bytesPerSecond: 1 });
     const stage = new Stage({ copies: { find: () => undefined, downloading } }).started('p', 'qq');
     const { id } = stage.want();
     stage.hear('p', progress());
@@ -124,7 +234,7 @@ describe('take-over (§5.4)', () => {
   it('leaves it to a waiter with more bytes, and overrides one with fewer', () => {
     const stage = waiter(50);
     stage.pass(35.5);
-    assert.deepEqual(retrievals(stage.hear('qq', progress({ receivedBytes: 49 }))), []);
-    assert.equal(retrievals(stage.hear('qq', progress({ receivedBytes: 51 }))).length, 1);
+    assert.deepEqual(retrievals(stage.hear('qq', progress({ receivedBytes: 50 * PIECE - 1 }))), []);
+    assert.equal(retrievals(stage.hear('qq', progress({ receivedBytes: 51 * PIECE }))).length, 1);
   });
 });

@@ -97,6 +97,7 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     bytesPerSecond: 1_000_000,
     variant: '*',
     flight: `/f/${'c'.repeat(64)}`,
+    claim: true,
     aborted: true,
     to: NOBODY,
   },

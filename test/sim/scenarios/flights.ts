@@ -62,6 +62,8 @@ interface Transfer {
   since: number;
   growing: boolean;
   upstream: Transfer | undefined;
+  /** Downloads from the Internet that it began; one that was given up for a better one ends. */
+  begun: number;
   complete: boolean;
   dead: boolean;
 }
@@ -113,6 +115,7 @@ class Crowd {
       since: 0,
       growing: false,
       upstream: undefined,
+      begun: 0,
       complete: false,
       dead: false,
     };
@@ -167,6 +170,9 @@ class Crowd {
 
   private retrieve(transfer: Transfer, source: Source): void {
     if (transfer.dead || transfer.complete) return;
+    transfer.bytes = this.bytesOf(transfer);
+    transfer.growing = false;
+    transfer.begun += 1;
     if (source.kind === 'origin') return this.download(transfer);
     const upstream = this.transfers.get(source.kid);
     if (upstream === undefined || upstream.dead) return this.report(transfer, 'failed', source);
@@ -187,11 +193,17 @@ class Crowd {
       follower.growing = true;
       follower.since = world.now;
     }
+    const { begun } = transfer;
+    const goesOn = () => transfer.begun === begun;
     const leftMs = (1 - transfer.bytes / SIZE_BYTES) * DOWNLOAD_MS;
     if (options.kill && !this.killed) {
       this.killed = true;
       world.at(world.now + leftMs / 2, () => this.die(transfer));
-    } else world.at(world.now + leftMs, () => this.complete(transfer, 0));
+    } else {
+      world.at(world.now + leftMs, () => {
+        if (goesOn()) this.complete(transfer, 0);
+      });
+    }
   }
 
   private followersOf(transfer: Transfer): Transfer[] {
