@@ -2,9 +2,11 @@
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CodedError, errorCode } from '@peerage/sdk';
+import { type BodyEnd, END_TRAILER } from '../service/control.js';
 import { ask, readAll, send, serviceError } from './client.js';
 import type { CommandLine } from './options.js';
 import { print, usage } from './output.js';
@@ -40,7 +42,7 @@ async function copy(
   const { headers } = response;
   const status = Number(headers['peerage-status']);
   const source = String(headers['peerage-source']);
-  const length = headers['content-length'];
+  const length = headers['peerage-size'];
   const total = length === undefined ? undefined : Number(length);
   const bar = new ProgressBar(url.split('/').pop() || url, total);
   let bytes = 0;
@@ -59,18 +61,29 @@ async function copy(
     if ((cause as NodeJS.ErrnoException).syscall === 'write') {
       throw unwritable(line.outputFile, cause);
     }
-    throw new CodedError('E_BODY_TRUNCATED', `${url} broke off after ${bytes} bytes`, {
-      action: 'try again',
-      cause,
-    });
+    throw brokenOff(url, bytes, cause);
   } finally {
     bar.end();
   }
+  demandEnd(response, url, bytes);
   if (status !== 200) throw new CodedError('E_STATUS', `${url}: the origin answered ${status}`);
   await complete();
   if (line.json && line.outputFile !== undefined) print(line, { url, status, source, bytes }, '');
   else process.stderr.write(`${formatBytes(bytes)} from ${source}\n`);
   return 0;
+}
+
+/** @throws CodedError what the body failed with; `E_BODY_TRUNCATED` if nothing says how it ended */
+function demandEnd({ trailers }: IncomingMessage, url: string, bytes: number): void {
+  const text = trailers[END_TRAILER];
+  if (text === undefined) throw brokenOff(url, bytes, undefined);
+  const end = JSON.parse(decodeURIComponent(text)) as BodyEnd;
+  if (end.code !== 'ok') throw serviceError(end);
+}
+
+function brokenOff(url: string, bytes: number, cause: unknown): CodedError {
+  const message = `${url} broke off after ${bytes} bytes`;
+  return new CodedError('E_BODY_TRUNCATED', message, { action: 'try again', cause });
 }
 
 /** Opened before anything is asked for. @throws CodedError `E_OUTPUT_UNWRITABLE` */

@@ -3,7 +3,7 @@
  * changes (its owner alone) and `status.sock` for looking (everybody). Plain HTTP and JSON.
  *
  *   GET  what `views` shows; /metrics /health            both sockets
- *   GET  /get?url=…&sha256=…   the bytes of a resource   control
+ *   GET  /get?url=…&sha256=…   the bytes of a resource   control; a trailer says how it ended
  *   POST /cache/pin /cache/unpin /cache/purge ?url=…    control
  *   POST /policy/reload        policy.xml has changed    control
  */
@@ -112,11 +112,38 @@ export class ControlService {
     });
     response.setHeader('peerage-source', found.source);
     response.setHeader('peerage-status', found.status);
-    if (found.sizeBytes !== undefined) response.setHeader('content-length', found.sizeBytes);
+    if (found.sizeBytes !== undefined) response.setHeader('peerage-size', found.sizeBytes);
     if (found.sha256 !== undefined) response.setHeader('peerage-sha256', found.sha256);
+    response.setHeader('trailer', END_TRAILER);
     response.writeHead(200);
-    await pipeline(Readable.from(found.body, { objectMode: false }), response);
+    const end = await sendBody(found.body, response);
+    response.addTrailers({ [END_TRAILER]: encodeURIComponent(JSON.stringify(end)) });
+    response.end();
   }
+}
+
+/** How a body ended; a body without this trailer broke off. */
+export interface BodyEnd {
+  /** `ok`, or an error's code. */
+  readonly code: string;
+  readonly error?: string;
+}
+export const END_TRAILER = 'peerage-end';
+
+async function sendBody(
+  body: ResourceResponse['body'],
+  response: ServerResponse,
+): Promise<BodyEnd> {
+  let fault: BodyEnd = { code: 'ok' };
+  const bytes = async function* () {
+    try {
+      yield* body;
+    } catch (error) {
+      fault = { code: errorCode(error), error: describeError(error) };
+    }
+  };
+  await pipeline(Readable.from(bytes(), { objectMode: false }), response, { end: false });
+  return fault;
 }
 
 function knownDigest(sha256: string | null): ResourcePolicy {
