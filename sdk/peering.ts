@@ -171,7 +171,7 @@ abstract class PeeringServiceBase {
   /**
    * Sends one signed packet to all nodes of the group: at most 8 values of 200 characters each,
    * names of lower-case letters, digits and dashes. It may be lost, like any packet.
-   * @throws CodedError `E_ANNOUNCEMENT_INVALID`, `E_BUSY` beyond the plugin's rate
+   * @throws CodedError `E_ANNOUNCEMENT_INVALID`, `E_ANNOUNCEMENT_RATE`
    */
   abstract announce(name: string, values: Readonly<Record<string, string>>): Promise<void>;
 

@@ -22,6 +22,8 @@ export interface StartMessage {
   readonly coreVersion: string;
   /** Path of the socket where tickets are redeemed. */
   readonly ticketSocket: string;
+  /** Ports that it may listen on. */
+  readonly listen: readonly (number | 'any')[];
 }
 
 export type ToPlugin =
@@ -106,7 +108,8 @@ function readFields(fields: unknown): Readonly<Record<string, unknown>> {
   }
 }
 
-function readWireError(error: unknown): WireError {
+/** What a plugin sends as an error, as far as it is one. */
+export function readWireError(error: unknown): WireError {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   return {
     code: typeof code === 'string' ? code.slice(0, 100) : 'E_INTERNAL',

@@ -1,54 +1,57 @@
 /**
  * The plugin host: every enabled entry of plugins.json is read and judged before the first process
- * is started; each plugin then lives on its own. Its calls are checked here, keyed by the process
- * they came from, and carried out by the services.
+ * is started; each plugin then lives on its own (`hosted`). Calls are checked in `calls`, keyed by
+ * the process they came from; a changed plugins.json is taken as a whole or not at all (`reload`).
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  CodedError,
-  describeError,
-  errorCode,
-  type ResourceRequest,
-  type ResourceResponse,
-} from '@peerage/sdk';
+import { fileURLToPath } from 'node:url';
+import { CodedError, type CommandResult, describeError } from '@peerage/sdk';
 import type { Clock } from '../base/time.js';
-import type { Configuration } from '../ports/configuration.js';
+import { type Configuration, nearest, readConfiguration } from '../ports/configuration.js';
 import type { Logger } from '../ports/log.js';
-import type { ContentTransfer, PluginHost, PluginStatus } from '../ports/ports.js';
-import type { OpenReply } from './channel.js';
-import { Grant } from './grant.js';
+import type {
+  PluginCommandStatus,
+  PluginHost,
+  PluginStatus,
+  ReloadReport,
+} from '../ports/ports.js';
+import type { CallTable } from './calls/call.js';
+import { type CallServices, callTable } from './calls/table.js';
+import { placeOf, readClosure } from './closure.js';
+import { Hosted } from './hosted.js';
 import { type PluginPackage, readPlugin } from './manifest.js';
-import { PluginProcess, type PluginTimes } from './plugin-process.js';
+import type { PluginTimes } from './plugin-process.js';
+import { carryOut, plan, report } from './reload.js';
 import { TicketOffice } from './tickets.js';
 
-/** Bodies up to this size that are at hand travel with the reply. */
-const INLINE_BYTES_MAX = 32 * 1024;
 const PLUGINS_MAX = 64;
+/** What the program of the plugins' processes consists of: the core's own code, and packages. */
+const CORE_CODE = ['../', '../../package.json'].map((path) => pathOf(path));
+const RUNNER_PACKAGES = ['@peerage/sdk', 'reflect-metadata', 'tsyringe'];
 
-export interface HostOptions {
+export interface HostOptions extends CallServices {
   readonly configuration: Configuration;
   readonly stateDirectory: string;
-  readonly transfer: ContentTransfer;
   readonly coreVersion: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly times?: PluginTimes;
 }
 
-interface Hosted {
-  readonly plugin: PluginPackage;
-  readonly grant: Grant;
-  readonly process: PluginProcess;
-}
-
 export class PluginHosting implements PluginHost {
   private readonly options: HostOptions;
-  private readonly hosted: Hosted[] = [];
+  private configuration: Configuration;
+  private hosted: readonly Hosted[] = [];
+  private readonly readPaths = new WeakMap<PluginPackage, readonly string[]>();
   private tickets: TicketOffice | undefined;
+  private calls: CallTable = {};
+  /** Reloads come one after the other. */
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: HostOptions) {
     this.options = options;
+    this.configuration = options.configuration;
   }
 
   /**
@@ -56,186 +59,173 @@ export class PluginHosting implements PluginHost {
    * @throws CodedError if any entry is wrong; nothing was started then
    */
   async start(): Promise<void> {
-    const { configuration, stateDirectory, logger } = this.options;
+    const { stateDirectory } = this.options;
+    const packages = await this.read(this.configuration);
+    await mkdir(join(stateDirectory, 'plugins'), { recursive: true, mode: 0o700 });
+    this.tickets = await TicketOffice.open(join(stateDirectory, 'tickets.sock'));
+    this.calls = callTable(this.options, this.tickets, (asking, url) => this.serve(asking, url));
+    this.hosted = packages.map((plugin) => this.host(plugin));
+    const late = (hosted: Hosted) => hosted.waitsFor('schedule') && !hosted.waitsFor('start');
+    await Promise.all(this.hosted.filter((one) => !late(one)).map((one) => one.begin()));
+    await Promise.all(this.hosted.filter(late).map((one) => one.begin()));
+  }
+
+  async stop(): Promise<void> {
+    await this.turn.catch(() => undefined);
+    await Promise.all(this.hosted.map((hosted) => hosted.stop()));
+    await this.tickets?.close();
+  }
+
+  plugins(): PluginStatus[] {
+    const running = this.hosted.map(({ process }) => process.status());
+    const disabled = Object.entries(this.configuration.plugins)
+      .filter(([, entry]) => !entry.enabled)
+      .map(([id]) => ({ ...NOTHING, id }));
+    return [...running, ...disabled];
+  }
+
+  commands(): PluginCommandStatus[] {
+    return this.hosted.flatMap(({ plugin }) => {
+      const { id, commands = [] } = plugin.manifest;
+      return commands.map((command) => ({ plugin: id, ...command }));
+    });
+  }
+
+  async run(
+    plugin: string,
+    name: string,
+    args: readonly string[],
+    json: boolean,
+  ): Promise<CommandResult> {
+    const hosted = this.find(plugin);
+    await hosted.start();
+    return hosted.commands.run(name, args, json);
+  }
+
+  requested(url: string): void {
+    const best = this.best(url);
+    if (best?.waitsFor('url') === true) best.startSoon();
+  }
+
+  async restart(plugin: string): Promise<void> {
+    await this.inTurn(async () => {
+      const old = this.find(plugin);
+      const [next] = (await this.read(this.configuration)).filter(
+        ({ manifest }) => manifest.id === old.id,
+      );
+      if (next === undefined) throw unknownPlugin(plugin, []);
+      const without = this.hosted.filter((hosted) => hosted !== old);
+      await old.stop();
+      const fresh = this.host(next);
+      this.hosted = [...without, fresh];
+      await fresh.start();
+      fresh.join();
+    });
+  }
+
+  async reload(): Promise<ReloadReport> {
+    return this.inTurn(async () => {
+      const { logger } = this.options;
+      try {
+        const configuration = await readConfiguration(this.configuration.file);
+        const what = plan(this.hosted, await this.read(configuration));
+        const { running, error } = await carryOut(what, (plugin) => this.host(plugin));
+        this.hosted = running;
+        if (error !== undefined) throw error;
+        const isCoreChanged =
+          JSON.stringify(configuration.core) !== JSON.stringify(this.configuration.core);
+        this.configuration = configuration;
+        const done = report(what);
+        logger.log('info', 'configuration-reloaded', { ...done, file: configuration.file });
+        if (isCoreChanged) logger.log('warn', 'core-settings-need-restart');
+        return done;
+      } catch (error) {
+        const fields = { error: describeError(error), kept: 'what ran before runs on' };
+        logger.log('error', 'configuration-rejected', fields);
+        throw error;
+      }
+    });
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.catch(() => undefined).then(work);
+    this.turn = done;
+    return done;
+  }
+
+  /** All enabled plugins, judged. @throws CodedError if any is wrong */
+  private async read(configuration: Configuration): Promise<PluginPackage[]> {
     const enabled = Object.entries(configuration.plugins).filter(([, entry]) => entry.enabled);
     if (enabled.length > PLUGINS_MAX) {
       throw new CodedError('E_PLUGINS_TOO_MANY', `${enabled.length} plugins are enabled`, {
         expected: `at most ${PLUGINS_MAX}`,
       });
     }
-    const packages = await Promise.all(
-      enabled.map(([id, entry]) => readPlugin(id, entry, configuration)),
-    );
-    await mkdir(join(stateDirectory, 'plugins'), { recursive: true, mode: 0o700 });
-    this.tickets = await TicketOffice.open(join(stateDirectory, 'tickets.sock'));
-    for (const plugin of packages) this.hosted.push(this.prepare(plugin, this.tickets));
-    await Promise.all(
-      this.hosted.map(async ({ plugin, process }) => {
-        try {
-          await process.start();
-          logger.log('info', 'plugin-active', {
-            plugin: plugin.manifest.id,
-            version: plugin.version,
-          });
-        } catch (error) {
-          const fields = {
-            plugin: plugin.manifest.id,
-            code: errorCode(error),
-            error: describeError(error),
-          };
-          logger.log('error', 'plugin-failed', fields);
-        }
+    return Promise.all(
+      enabled.map(async ([id, entry]) => {
+        const plugin = await readPlugin(id, entry, configuration);
+        const packages = await readClosure([plugin.directory, ...(await runnerPackages())]);
+        this.readPaths.set(plugin, [...CORE_CODE, ...packages]);
+        return plugin;
       }),
     );
   }
 
-  async stop(): Promise<void> {
-    await Promise.all(this.hosted.map(({ process }) => process.stop()));
-    await this.tickets?.close();
+  private host(plugin: PluginPackage): Hosted {
+    const ticketSocket = this.tickets?.path ?? '';
+    const options = { ...this.options, ticketSocket, calls: this.calls };
+    return new Hosted(plugin, this.readPaths.get(plugin) ?? [], options);
   }
 
-  plugins(): PluginStatus[] {
-    const running = this.hosted.map(({ process }) => process.status());
-    const disabled = Object.entries(this.options.configuration.plugins)
-      .filter(([, entry]) => !entry.enabled)
-      .map(([id]) => ({
-        id,
-        version: '',
-        state: 'disabled' as const,
-        pid: undefined,
-        restarts: 0,
-        lastError: undefined,
-        counters: {},
-      }));
-    return [...running, ...disabled];
-  }
-
-  private prepare(plugin: PluginPackage, tickets: TicketOffice): Hosted {
-    const { stateDirectory, coreVersion, clock, logger, times } = this.options;
-    const grant = new Grant(plugin.manifest, plugin.entry.grant);
-    const process = new PluginProcess({
-      plugin,
-      grant,
-      dataDirectory: join(stateDirectory, 'plugins', plugin.manifest.id),
-      ticketSocket: tickets.path,
-      coreVersion,
-      clock,
-      logger,
-      times,
-      handle: (method, argument, signal) => this.handle(plugin, grant, method, argument, signal),
-    });
-    return { plugin, grant, process };
-  }
-
-  /** Every call of every plugin passes here. */
-  private async handle(
-    plugin: PluginPackage,
-    grant: Grant,
-    method: string,
-    argument: unknown,
-    signal: AbortSignal,
-  ): Promise<unknown> {
-    switch (method) {
-      case 'peering.open':
-        return this.open(plugin, grant, argument, signal);
-      case 'peering.route': {
-        const { host, port } = asRecord(argument);
-        if (typeof host !== 'string' || typeof port !== 'number') throw badCall(plugin, method);
-        grant.demand(
-          `${port === 443 ? 'https' : 'http'}://${host}${port === 443 || port === 80 ? '' : `:${port}`}/`,
-        );
-        return this.options.transfer.route(host, port);
-      }
-      case 'peering.find':
-      case 'peering.publish':
-      case 'peering.upload':
-      case 'peering.announce':
-      case 'peering.onAnnouncement':
-      case 'election.state':
-      case 'election.onChange':
-      case 'election.resign':
-      case 'status.status':
-      case 'status.peers':
-      case 'status.downloads':
-      case 'programs.run':
-      case 'commands.onCommand':
-      case 'commands.answer':
-        throw new CodedError('E_NOT_AVAILABLE', `this core does not offer ${method} yet`);
-      default:
-        throw badCall(plugin, method);
-    }
-  }
-
-  private async open(
-    plugin: PluginPackage,
-    grant: Grant,
-    argument: unknown,
-    signal: AbortSignal,
-  ): Promise<OpenReply> {
-    const request = asRecord(argument);
-    if (typeof request['url'] !== 'string') throw badCall(plugin, 'peering.open');
-    const url = plainUrl(request['url']);
-    grant.demand(url);
-    const service = this.serviceFor(plugin, url);
-    const response = await this.options.transfer.open(service, {
-      ...request,
-      signal,
-    } as unknown as ResourceRequest);
-    grant.counters.add(`requests-${response.source}`);
-    if (signal.aborted) await response.body[Symbol.asyncIterator]().return?.();
-    return this.reply(response, request);
+  private find(id: string): Hosted {
+    const exact = this.hosted.find((hosted) => hosted.id === id);
+    const short = this.hosted.filter((hosted) => hosted.id.startsWith(`${id}-`));
+    const found = exact ?? (short.length === 1 ? short[0] : undefined);
+    if (found !== undefined) return found;
+    throw unknownPlugin(
+      id,
+      this.hosted.map((hosted) => hosted.id),
+    );
   }
 
   /** The plugin whose patterns fit best names the service, whoever asks. */
-  private serviceFor(asking: PluginPackage, url: string): string {
-    let best = { id: asking.manifest.id, precedence: -1 };
-    for (const { plugin, grant } of this.hosted) {
-      const precedence = grant.precedence(url) ?? -1;
-      if (precedence > best.precedence) best = { id: plugin.manifest.id, precedence };
+  private serve(asking: string, url: string): string {
+    const best = this.best(url);
+    if (best !== undefined && best.id !== asking && best.waitsFor('url')) best.startSoon();
+    return best?.id ?? asking;
+  }
+
+  private best(url: string): Hosted | undefined {
+    let best: { readonly hosted: Hosted; readonly precedence: number } | undefined;
+    for (const hosted of this.hosted) {
+      const precedence = hosted.grant.precedence(url) ?? -1;
+      if (precedence > (best?.precedence ?? -1)) best = { hosted, precedence };
     }
-    return best.id;
-  }
-
-  private async reply(
-    response: ResourceResponse,
-    request: Record<string, unknown>,
-  ): Promise<OpenReply> {
-    const { status, headers, source, sizeBytes, sha256, body } = response;
-    const head = { status, headers, source, sizeBytes, sha256 };
-    const lengthBytes = Math.min(Number(request['lengthBytes'] ?? Infinity), sizeBytes ?? Infinity);
-    const atHand = source === 'hit' || source === 'revalidated' || source === 'stale';
-    if (atHand && lengthBytes <= INLINE_BYTES_MAX) {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of body) chunks.push(chunk);
-      return { ...head, inline: Buffer.concat(chunks) };
-    }
-    if (this.tickets === undefined) throw new CodedError('E_STOPPING', 'the core is stopping');
-    return { ...head, ticket: this.tickets.issue(body) };
+    return best?.hosted;
   }
 }
 
-/** The URL that will be fetched: what is judged must not be written in another way. */
-function plainUrl(text: string): string {
-  try {
-    const url = new URL(text);
-    url.hash = '';
-    return url.href;
-  } catch {
-    return text;
-  }
+/** A path seen from this module, without a slash at its end. */
+function pathOf(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url)).replace(/[\\/]$/, '');
 }
 
-function asRecord(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+async function runnerPackages(): Promise<string[]> {
+  const places = await Promise.all(RUNNER_PACKAGES.map((name) => placeOf(name, pathOf('../'))));
+  return places.filter((place) => place !== undefined);
 }
 
-function badCall(plugin: PluginPackage, method: string): CodedError {
-  return new CodedError(
-    'E_CALL_UNKNOWN',
-    `plugin ${plugin.manifest.id} called ${method.slice(0, 64)} wrongly`,
-    {
-      expected: 'a method of an injected service with its arguments',
-      action: 'check that the SDK and the core have fitting versions',
-    },
-  );
+const NOTHING = {
+  version: '',
+  state: 'disabled' as const,
+  pid: undefined,
+  restarts: 0,
+  lastError: undefined,
+  counters: {},
+};
+
+function unknownPlugin(id: string, known: readonly string[]): CodedError {
+  const near = nearest(id, known);
+  const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+  return new CodedError('E_PLUGIN_UNKNOWN', `no plugin "${id}" is enabled${hint}`);
 }

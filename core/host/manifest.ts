@@ -2,31 +2,18 @@
  * From an entry of plugins.json to a checked manifest: where the package is, what it says, what it
  * may do. Flow 3: plugins.json ─► manifest ─► order ─► spawn ─► grant ─► activate.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CodedError, type PluginManifest } from '@peerage/sdk';
 import { Ajv } from 'ajv';
 import type { Configuration, PluginEntry } from '../ports/configuration.js';
+import { checkInstalled } from './integrity.js';
+import { MANIFEST_SCHEMA } from './manifest-schema.js';
 
-/** Versions of the plugin interface that this core speaks. */
+/** Versions of the plugin interface that this core speaks: the newest and the one before it. */
 export const API_VERSIONS: readonly number[] = [1];
-
-const MANIFEST_SCHEMA = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['api', 'id', 'urls', 'settings'],
-  properties: {
-    api: { type: 'integer' },
-    id: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,40}$' },
-    displayName: { type: 'string', maxLength: 100, default: '' },
-    urls: { type: 'array', maxItems: 500, items: { type: 'string', maxLength: 1000 } },
-    election: { enum: ['own', 'network', 'none'], default: 'none' },
-    activation: { type: 'array', items: { enum: ['start'] }, default: ['start'] },
-    settings: { type: 'object' },
-  },
-} as const;
 
 /** Everything that is known of a plugin before it runs. */
 export interface PluginPackage {
@@ -38,6 +25,8 @@ export interface PluginPackage {
   readonly entry: PluginEntry;
   /** Its settings, judged and completed. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** When its main module was last written, milliseconds since 1970; 0 if it is not there. */
+  readonly changedAtMs: number;
 }
 
 /** Reads and judges the package of one entry. @throws CodedError `E_PLUGIN_*`, `E_CONFIG_INVALID` */
@@ -51,13 +40,19 @@ export async function readPlugin(
   const manifest = judgeManifest(id, file, parsed.peerage);
   const directory = dirname(file);
   const main = typeof parsed.main === 'string' ? parsed.main : 'index.js';
+  const version = typeof parsed.version === 'string' ? parsed.version : '0.0.0';
+  await checkInstalled(id, entry, { version, directory });
   return {
     manifest,
-    version: typeof parsed.version === 'string' ? parsed.version : '0.0.0',
+    version,
     main: pathToFileURL(join(directory, main)).href,
     directory,
     entry,
     settings: checkSettings(id, file, manifest, configuration),
+    changedAtMs: await stat(join(directory, main)).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    ),
   };
 }
 

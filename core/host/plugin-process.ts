@@ -2,8 +2,8 @@
  * One plugin's process and its life: spawned, started, watched, restarted with back-off, put into
  * quarantine after three crashes in five minutes. Whatever it does, the core goes on.
  *
- *   starting ─► active ─(exit, hang)─► restarting ─► starting …
- *       └─(refused, too slow)──────────────┘   └─(3 in 5 min)─► quarantined
+ *   idle ─► starting ─► active ─(exit, hang, flood)─► restarting ─► starting …
+ *               └─(refused, too slow)─────────────────────┘   └─(3 in 5 min)─► quarantined
  *
  * Invariant: nothing that a plugin sends is taken for more than bytes; it can end no call but its
  * own, and no process but its own.
@@ -15,8 +15,9 @@ import { CodedError } from '@peerage/sdk';
 import type { Clock, InstantMs } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type { PluginStatus } from '../ports/ports.js';
-import { readMessage, type ToPlugin, toWireError } from './channel.js';
+import { readMessage, type ToCore, type ToPlugin, toWireError } from './channel.js';
 import type { Grant } from './grant.js';
+import { launch } from './launch.js';
 import type { PluginPackage } from './manifest.js';
 
 /** How long a plugin may take. */
@@ -43,8 +44,12 @@ const CRASHES_MAX = 3;
 const CRASH_WINDOW_MS = 5 * 60_000;
 const MEMORY_MIB = 256;
 const LOG_LINES_MAX = 50;
-/** Calls of one plugin that are being carried out at once. */
+/** Calls of one plugin that are being carried out at once, and subscriptions. */
 const CALLS_MAX = 1024;
+const SUBSCRIPTIONS_MAX = 256;
+/** Messages of one plugin in one second before it is taken for a flood: every one costs all. */
+const MESSAGES_MAX = 10_000;
+const SECOND_MS = 1000;
 
 export interface ProcessOptions {
   readonly plugin: PluginPackage;
@@ -55,16 +60,30 @@ export interface ProcessOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly times?: PluginTimes | undefined;
-  /** Carries a call out; its result or error is the reply. */
-  readonly handle: (method: string, argument: unknown, signal: AbortSignal) => Promise<unknown>;
+  /** Directories and files that its code is read from. */
+  readonly readPaths: readonly string[];
+  /** Carries a call out; its result or error is the reply, `emit` sends events beside it. */
+  readonly handle: (call: IncomingCall) => Promise<unknown>;
+}
+
+/** A call as it came from the process. */
+export interface IncomingCall {
+  readonly method: string;
+  readonly argument: unknown;
+  readonly signal: AbortSignal;
+  emit(value: unknown): void;
 }
 
 export class PluginProcess {
   private readonly options: ProcessOptions;
   private readonly times: PluginTimes;
-  private state: PluginStatus['state'] = 'stopped';
+  private state: PluginStatus['state'] = 'idle';
   private child: ChildProcess | undefined;
-  private calls = new Map<number, AbortController>();
+  private starting: Promise<void> | undefined;
+  private readonly calls = new Map<number, AbortController>();
+  private readonly subscriptions = new Map<number, AbortController>();
+  private secondBegan: InstantMs = 0;
+  private messages = 0;
   private crashes: InstantMs[] = [];
   private restarts = 0;
   private lastError: string | undefined;
@@ -92,10 +111,29 @@ export class PluginProcess {
     };
   }
 
-  /** Starts the process; resolves when the plugin is active. @throws CodedError when it refuses */
-  async start(): Promise<void> {
-    const { plugin, dataDirectory, ticketSocket, coreVersion } = this.options;
+  /**
+   * Starts the process, unless it runs; resolves when the plugin is active.
+   * @throws CodedError when it refuses, `E_PLUGIN_QUARANTINED` when it may not
+   */
+  ensure(): Promise<void> {
+    if (this.state === 'active') return Promise.resolve();
+    if (this.state === 'quarantined') {
+      return Promise.reject(
+        new CodedError('E_PLUGIN_QUARANTINED', `${this.id} crashed too often: ${this.lastError}`, {
+          action: `mend it, then \`peerage plugins restart ${this.id}\``,
+        }),
+      );
+    }
+    this.starting ??= this.start().finally(() => {
+      this.starting = undefined;
+    });
+    return this.starting;
+  }
+
+  private async start(): Promise<void> {
+    const { plugin, dataDirectory, ticketSocket, coreVersion, grant } = this.options;
     await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+    if (this.stopping) throw new CodedError('E_STOPPING', `${this.id} is being stopped`);
     this.state = 'starting';
     const child = this.spawn();
     this.child = child;
@@ -119,6 +157,7 @@ export class PluginProcess {
       dataDirectory,
       ticketSocket,
       coreVersion,
+      listen: grant.listen,
     });
     try {
       await activated;
@@ -154,12 +193,16 @@ export class PluginProcess {
   }
 
   private spawn(): ChildProcess {
-    const { plugin, dataDirectory } = this.options;
-    const memoryMiB = plugin.entry.grant.memoryMiB ?? MEMORY_MIB;
+    const { plugin, dataDirectory, grant, readPaths } = this.options;
+    const { memoryMiB = MEMORY_MIB, network = true, uid, confine = true } = plugin.entry.grant;
+    const writePaths = [dataDirectory, ...grant.writePaths];
+    const wish = { memoryMiB, network, uid, confine, readPaths, writePaths };
+    const { execPath, execArgv } = launch({ plugin: this.id, ...wish });
     const child = fork(fileURLToPath(new URL('./runner.js', import.meta.url)), [], {
       cwd: dataDirectory,
       env: {},
-      execArgv: [`--max-old-space-size=${memoryMiB}`, '--enable-source-maps'],
+      execPath,
+      execArgv: [...execArgv],
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
@@ -182,6 +225,7 @@ export class PluginProcess {
     resolve: () => void,
     reject: (error: Error) => void,
   ): void {
+    if (this.floods(child)) return;
     const message = readMessage(raw);
     switch (message?.type) {
       case 'activated':
@@ -195,10 +239,12 @@ export class PluginProcess {
         break;
       case 'call':
       case 'subscribe':
-        void this.carryOut(child, message.id, message.method, message.argument);
+        void this.carryOut(child, message);
         break;
       case 'cancel':
         this.calls.get(message.id)?.abort();
+        this.subscriptions.get(message.id)?.abort();
+        this.subscriptions.delete(message.id);
         break;
       case 'log':
         this.options.logger.log(message.level, message.event, {
@@ -214,26 +260,48 @@ export class PluginProcess {
     }
   }
 
+  /** Ends a process that sends more than anybody can need: its messages cost the others. */
+  private floods(child: ChildProcess): boolean {
+    const now = this.options.clock.nowMs();
+    if (now - this.secondBegan >= SECOND_MS) {
+      this.secondBegan = now;
+      this.messages = 0;
+    }
+    this.messages += 1;
+    if (this.messages <= MESSAGES_MAX) return false;
+    if (this.messages === MESSAGES_MAX + 1) {
+      this.lastError = `more than ${MESSAGES_MAX} messages in a second`;
+      this.options.grant.counters.add('floods');
+      child.kill('SIGKILL');
+    }
+    return true;
+  }
+
   /** The reply goes to the process that called, not to its successor. */
   private async carryOut(
     child: ChildProcess,
-    id: number,
-    method: string,
-    argument: unknown,
+    { type, id, method, argument }: Extract<ToCore, { type: 'call' | 'subscribe' }>,
   ): Promise<void> {
-    if (this.calls.size >= CALLS_MAX || this.calls.has(id)) {
-      const error = new CodedError('E_BUSY', `${this.id} has ${this.calls.size} calls in work`);
-      return this.post({ type: 'reply', id, error: toWireError(error) });
+    const answer = (message: ToPlugin) => {
+      if (child === this.child) this.post(message);
+    };
+    const table = type === 'call' ? this.calls : this.subscriptions;
+    const isFull = table.size >= (type === 'call' ? CALLS_MAX : SUBSCRIPTIONS_MAX);
+    if (isFull || this.calls.has(id) || this.subscriptions.has(id)) {
+      const error = new CodedError('E_BUSY', `${this.id} has ${table.size} of these in work`);
+      return answer({ type: 'reply', id, error: toWireError(error) });
     }
     const controller = new AbortController();
-    this.calls.set(id, controller);
+    const { signal } = controller;
+    table.set(id, controller);
+    const emit = (value: unknown) => answer({ type: 'event', id, value });
     try {
-      const value = await this.options.handle(method, argument, controller.signal);
-      if (child === this.child) this.post({ type: 'reply', id, value });
+      const value = await this.options.handle({ method, argument, signal, emit });
+      answer({ type: 'reply', id, value });
+      if (type === 'call') this.calls.delete(id);
     } catch (error) {
-      if (child === this.child) this.post({ type: 'reply', id, error: toWireError(error) });
-    } finally {
-      if (this.calls.get(id) === controller) this.calls.delete(id);
+      answer({ type: 'reply', id, error: toWireError(error) });
+      if (table.get(id) === controller) table.delete(id);
     }
   }
 
@@ -253,8 +321,10 @@ export class PluginProcess {
   }
 
   private exited(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
-    for (const controller of this.calls.values()) controller.abort();
-    this.calls.clear();
+    for (const table of [this.calls, this.subscriptions]) {
+      for (const controller of table.values()) controller.abort();
+      table.clear();
+    }
     clearInterval(this.pinger);
     if (this.stopping || child !== this.child) return;
     this.child = undefined;
@@ -278,7 +348,7 @@ export class PluginProcess {
     logger.log('error', 'plugin-exited', fields);
     const waitMs = this.times.backoffMs * 4 ** (this.crashes.length - 1);
     this.backoff = setTimeout(() => {
-      this.start().catch((error: unknown) => {
+      this.ensure().catch((error: unknown) => {
         logger.log('error', 'plugin-failed', { plugin: this.id, error });
       });
     }, waitMs);

@@ -14,12 +14,17 @@ import {
   parseTree,
   printParseErrorCode,
 } from 'jsonc-parser';
+import { PLUGIN_SCHEMA } from './plugin-schema.js';
 import { CORE_SCHEMA, type CoreSettings } from './settings.js';
 
 /** One plugin's entry. */
 export interface PluginEntry {
   /** The npm package, or a path to its directory. */
   readonly use: string;
+  /** The one version that may run, if it is pinned. */
+  readonly version?: string;
+  /** Digest of its files, if they are pinned. */
+  readonly integrity?: string;
   readonly enabled: boolean;
   readonly grant: PluginGrant;
   readonly settings: Readonly<Record<string, unknown>>;
@@ -32,31 +37,6 @@ export interface Configuration {
   /** Judges a plugin's settings by its manifest's schema; returns them with defaults filled in. */
   checkSettings(id: string, schema: object): Record<string, unknown>;
 }
-
-const PLUGIN_SCHEMA = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['use'],
-  properties: {
-    use: {
-      type: 'string',
-      minLength: 1,
-      maxLength: 500,
-      description: 'npm package, or path to its directory.',
-    },
-    enabled: { type: 'boolean', default: true },
-    grant: {
-      type: 'object',
-      additionalProperties: false,
-      default: {},
-      properties: {
-        urls: { type: 'array', maxItems: 1000, items: { type: 'string', maxLength: 1000 } },
-        memoryMiB: { type: 'integer', minimum: 32, maximum: 65_536 },
-      },
-    },
-    settings: { type: 'object', default: {} },
-  },
-} as const;
 
 /** The schema of plugins.json; plugins' own settings are judged by their manifests. */
 export const CONFIGURATION_SCHEMA = {

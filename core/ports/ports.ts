@@ -4,7 +4,12 @@
  * one implementation.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ResourceRequest, ResourceResponse } from '@peerage/sdk';
+import type {
+  CommandDescription,
+  CommandResult,
+  ResourceRequest,
+  ResourceResponse,
+} from '@peerage/sdk';
 import type { Copies } from '../protocol/context.js';
 import type { FlightSource, Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/peer.js';
@@ -156,7 +161,14 @@ export interface ContentTransfer {
 export interface PluginStatus {
   readonly id: string;
   readonly version: string;
-  readonly state: 'disabled' | 'starting' | 'active' | 'restarting' | 'quarantined' | 'stopped';
+  readonly state:
+    | 'disabled'
+    | 'idle'
+    | 'starting'
+    | 'active'
+    | 'restarting'
+    | 'quarantined'
+    | 'stopped';
   readonly pid: number | undefined;
   readonly restarts: number;
   readonly lastError: string | undefined;
@@ -166,6 +178,29 @@ export interface PluginStatus {
 /** The shell of the plugins. */
 export interface PluginHost {
   plugins(): PluginStatus[];
+  /** Somebody asks for this URL: starts the plugin that waits for such a one. */
+  requested(url: string): void;
+  /** The commands that plugins add. */
+  commands(): PluginCommandStatus[];
+  /** Runs a plugin's command. @throws CodedError `E_PLUGIN_UNKNOWN`, `E_COMMAND_UNKNOWN`, … */
+  run(plugin: string, name: string, args: readonly string[], json: boolean): Promise<CommandResult>;
+  /** Ends a plugin's process and starts it anew. @throws CodedError `E_PLUGIN_UNKNOWN` */
+  restart(plugin: string): Promise<void>;
+  /** Reads plugins.json again. @throws CodedError and changes nothing if it is wrong */
+  reload(): Promise<ReloadReport>;
+}
+
+/** A command of a plugin as `peerage --help` shows it. */
+export interface PluginCommandStatus extends CommandDescription {
+  readonly plugin: string;
+}
+
+/** What a reload did, by plugin id. */
+export interface ReloadReport {
+  readonly started: readonly string[];
+  readonly changed: readonly string[];
+  readonly stopped: readonly string[];
+  readonly unchanged: readonly string[];
 }
 
 /** Answers `/j/…` on the object server of the node that has the CA (PROTOCOL §1.7). */
