@@ -36,6 +36,7 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage why [URL]                why it was answered as it was; without URL: the last requests
   peerage cache list | pin URL | unpin URL | purge URL
   peerage plugins list | enable ID | disable ID
+  peerage doctor                   look at network, node and clients; say what to do
   peerage setup apt|npm|pip|freshclam|env   show what the client needs to ask this machine's cache;
                                    --write writes it, --undo takes it back
   peerage ca init [--group NAME]   make a group's CA on this machine, and join this machine to it

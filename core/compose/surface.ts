@@ -45,6 +45,7 @@ export function composeSurface(register: Register, ground: Ground): void {
       transfer: p.resolve(RequestPath),
       server: p.resolve(ObjectServer),
       host: p.resolve(PluginHosting),
+      probe: () => p.resolve(PeeringDriver).renewed(),
       metricsPort: configuration.core.metricsPort,
       logger,
     });

@@ -6,6 +6,7 @@
  *   GET  /get?url=…&sha256=…   the bytes of a resource   control; a trailer says how it ended
  *   POST /cache/pin /cache/unpin /cache/purge ?url=…    control
  *   POST /policy/reload        policy.xml has changed    control
+ *   POST /probe                broadcast a hello now     control
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -69,6 +70,7 @@ export class ControlService {
     '/cache/unpin': (url) => this.options.transfer.pin(url, false),
     '/cache/purge': (url) => this.options.transfer.purge(url),
     '/policy/reload': () => this.reloadPolicy(),
+    '/probe': async () => this.options.probe(),
   };
 
   private async reloadPolicy(): Promise<number> {

@@ -28,6 +28,8 @@ export interface ControlOptions {
   /** The group policy, unless this node is a group of one. */
   readonly policy?: GroupPolicyControl | undefined;
   readonly logger: Logger;
+  /** Broadcasts a hello, so that the doctor can see whether it comes back. */
+  readonly probe: () => void;
   /** The loopback port of `/metrics` and `/health`; 0 for none. */
   readonly metricsPort: number;
 }

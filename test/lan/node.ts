@@ -11,7 +11,7 @@ import { CodedError } from '@peerage/sdk';
 import { type Command, type Finished, succeeded } from './command.js';
 import type { Place } from './place.js';
 
-const PROGRAM = fileURLToPath(new URL('../../../core/bin/peerage.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../../core/bin/peerage.js', import.meta.url));
 /** The scripts that the url-cache plugin gives to its clients. */
 export const CLIENT_SCRIPTS = fileURLToPath(
   new URL('../../../plugins/url-cache/clients/', import.meta.url),

@@ -1,10 +1,11 @@
 /** The scenarios that `npm run lab` knows. */
 import type { Scenario } from '../scenario.js';
 import { apt } from './apt.js';
+import { doctor } from './doctor.js';
 import { enrol } from './enrol.js';
 import { npm } from './npm.js';
 import { once } from './once.js';
 import { revoke } from './revoke.js';
 import { survive } from './survive.js';
 
-export const SCENARIOS: readonly Scenario[] = [once, apt, npm, enrol, revoke, survive];
+export const SCENARIOS: readonly Scenario[] = [once, apt, npm, enrol, revoke, survive, doctor];
