@@ -10,7 +10,7 @@
  * only the poller asks the Internet what is new.
  */
 import type { Disposable, Log, PeeringService } from '@peerage/sdk';
-import { type Decision, decide, type Rules } from './decide.js';
+import { type Decision, decide, type Rules, type StayReason } from './decide.js';
 import { type Disk, realDisk } from './disk.js';
 import type { Announcements, News } from './news.js';
 import { NewsDesk } from './news.js';
@@ -87,6 +87,7 @@ export class UpdateAgent {
   private offered: readonly Release[] = [];
   private running: Promise<CheckReport> | undefined;
   private again: Promise<CheckReport> | undefined;
+  private againBy: 'time' | 'news' = 'news';
   private askedAtMs: number | undefined;
 
   constructor(feed: Feed, ports: AgentPorts) {
@@ -100,9 +101,9 @@ export class UpdateAgent {
   /** Hears the news from now on; a new version starts a check. */
   async start(): Promise<Disposable> {
     const hearing = await this.news.listen({
-      onNews: ({ from }) => {
+      onNews: (news) => {
         this.askedAtMs = undefined;
-        void this.check(`news from ${from}`);
+        if (!this.isKnown(news)) void this.check(`news from ${news.from}`, 'news');
       },
       onChecking: () => {
         this.askedAtMs = undefined;
@@ -118,27 +119,33 @@ export class UpdateAgent {
     };
   }
 
-  /** Makes a check; one that is asked for while another runs is made after it. */
-  check(reason: string): Promise<CheckReport> {
+  /**
+   * Makes a check; those that are asked for while another runs are made as one after it. What
+   * comes by news asks nobody what is new.
+   */
+  check(reason: string, by: 'time' | 'news' = 'time'): Promise<CheckReport> {
     if (this.running === undefined) {
-      this.running = this.run(reason).finally(() => {
+      this.running = this.run(reason, by).finally(() => {
         this.running = undefined;
       });
       return this.running;
     }
+    if (by === 'time') this.againBy = by;
     this.again ??= this.running.then(() => {
+      const next = this.againBy;
       this.again = undefined;
-      return this.check(reason);
+      this.againBy = 'news';
+      return this.check(reason, next);
     });
     return this.again;
   }
 
-  private async run(reason: string): Promise<CheckReport> {
+  private async run(reason: string, by: 'time' | 'news'): Promise<CheckReport> {
     const startedAtMs = this.ports.now();
-    const role = await this.actualRole();
+    const role = by === 'news' ? 'listen' : await this.actualRole();
     const base = { feed: this.feed.name, reason, role, startedAtMs };
     try {
-      const offered = await this.findOut(role);
+      const offered = await this.findOut(role, by);
       if (offered === undefined)
         return this.finish({ ...base, outcome: 'waiting', components: [] });
       this.offered = judgeReleases(offered);
@@ -162,16 +169,41 @@ export class UpdateAgent {
   }
 
   /** What is offered; `undefined` while the provider has not told yet. */
-  private async findOut(role: 'poll' | 'listen'): Promise<readonly Release[] | undefined> {
-    const { signal } = this.lifetime;
-    if (role === 'poll') {
-      await this.news.tellChecking();
-      return this.feed.poll(signal);
-    }
+  private async findOut(
+    role: 'poll' | 'listen',
+    by: 'time' | 'news',
+  ): Promise<readonly Release[] | undefined> {
+    if (role === 'poll') return this.poll();
     const news = this.news.latest();
-    this.askedAtMs ??= this.ports.now();
-    await this.news.ask();
-    return news.length === 0 ? undefined : this.feed.learn(news, signal);
+    if (by === 'time') {
+      this.askedAtMs ??= this.ports.now();
+      await this.news.ask();
+    }
+    return news.length === 0 ? undefined : this.feed.learn(news, this.lifetime.signal);
+  }
+
+  /** Asks the origin; where that fails, goes by what others have told. */
+  private async poll(): Promise<readonly Release[]> {
+    const { signal } = this.lifetime;
+    await this.news.tellChecking();
+    try {
+      return await this.feed.poll(signal);
+    } catch (error) {
+      const news = this.news.latest();
+      await this.news.ask();
+      if (news.length === 0) throw error;
+      this.warn('not-polled', error);
+      return this.feed.learn(news, signal);
+    }
+  }
+
+  /** Whether news says nothing beyond what was offered or is in force here. */
+  private isKnown({ component, version }: News): boolean {
+    if (this.ports.shelf.state(component).version === version) return true;
+    const isOffered = this.offered.some((one) => {
+      return one.component === component && one.version === version;
+    });
+    return isOffered && this.running !== undefined;
   }
 
   /** Components that are offered, here, pinned or recalled. */
@@ -198,7 +230,8 @@ export class UpdateAgent {
       decided = decisionWord(decision);
       if (decision.kind === 'update') files = await this.update(decision.release, role);
       if (decision.kind === 'back') await this.install(component, decision.version);
-      if (decision.kind === 'stay' && role === 'poll') await this.tellInForce(component, offered);
+      if (decision.kind === 'stay' && role === 'poll')
+        files = await this.provide(decision, offered);
       const version = await this.installed(component);
       return { component, decision: decided, version, before, offered: offered?.version, files };
     } catch (error) {
@@ -260,17 +293,26 @@ export class UpdateAgent {
     await this.news.tell({ component, version, details });
   }
 
-  /** The provider repeats what it has, for those who were away. */
-  private async tellInForce(component: string, offered: Release | undefined): Promise<void> {
-    const files = this.stager.lastFiles(component, offered?.version);
-    if (offered !== undefined && files !== undefined) await this.tell(offered, files);
+  /** The provider has for others also what it does not put in force itself, yet. */
+  private async provide(
+    { reason }: { readonly reason: StayReason },
+    offered: Release | undefined,
+  ): Promise<readonly Retrieved[]> {
+    if (offered === undefined || !['current', 'canary', 'pinned'].includes(reason)) return [];
+    const isNew = reason !== 'current';
+    const files = isNew ? await this.stager.bring(offered, true) : await this.stager.known(offered);
+    if (files !== undefined) await this.tell(offered, files);
+    return isNew ? (files ?? []) : [];
   }
 
   /** A node asks: the poller tells what it knows, or that it is finding out. */
   private async answer(): Promise<void> {
     if ((await this.ports.role()) !== 'poll') return;
     if (this.running !== undefined) return this.news.tellChecking();
-    for (const release of this.offered) await this.tellInForce(release.component, release);
+    for (const release of this.offered) {
+      const files = await this.stager.known(release);
+      if (files !== undefined) await this.tell(release, files);
+    }
   }
 
   private async finish(report: Omit<CheckReport, 'finishedAtMs'>): Promise<CheckReport> {

@@ -37,10 +37,13 @@ export class Stager {
     this.signal = signal;
   }
 
-  /** What is known of the files of a version since this start. */
-  lastFiles(component: string, version: string | undefined): readonly Retrieved[] | undefined {
+  /** What is known of the files of a version that is kept here. */
+  async known(release: Release): Promise<readonly Retrieved[] | undefined> {
+    const { component, version } = release;
     const last = this.files.get(component);
-    return last?.version === version ? last?.files : undefined;
+    if (last?.version === version) return last.files;
+    const isKept = (await this.ports.shelf.kept(component)).includes(version);
+    return isKept ? this.bring(release, false) : undefined;
   }
 
   /** Gets a version to the shelf; nothing is asked for that is there already. */

@@ -8,12 +8,13 @@ import { createHash } from 'node:crypto';
 import {
   type Announcement,
   CodedError,
+  type OriginRoute,
+  PeeringService,
   type Publication,
   type Published,
   type ResourceRequest,
   type ResourceResponse,
 } from '@peerage/sdk';
-import type { Announcements } from '@peerage/update-agent';
 
 export interface OriginAnswer {
   readonly body: Uint8Array | string;
@@ -32,6 +33,8 @@ export class FakeLan {
   /** URLs that were asked of the origin. */
   readonly asked: string[] = [];
   readonly announced: Announcement[] = [];
+  /** Where a server on this machine stands for the origin. */
+  originPort: number | undefined;
   private readonly listeners = new Map<string, (announcement: Announcement) => void>();
 
   node(name: string, hasInternet = true): FakeNode {
@@ -51,19 +54,20 @@ export class FakeLan {
   }
 }
 
-export class FakeNode implements Announcements {
+export class FakeNode extends PeeringService {
   readonly requests: ResourceRequest[] = [];
   readonly name: string;
   hasInternet: boolean;
   private readonly lan: FakeLan;
 
   constructor(lan: FakeLan, name: string, hasInternet: boolean) {
+    super();
     this.lan = lan;
     this.name = name;
     this.hasInternet = hasInternet;
   }
 
-  async open(request: ResourceRequest): Promise<ResourceResponse> {
+  override async open(request: ResourceRequest): Promise<ResourceResponse> {
     this.requests.push(request);
     const { url, policy = {} } = request;
     const wanted = policy.digest?.hex;
@@ -83,7 +87,7 @@ export class FakeNode implements Announcements {
     return answer(found, 'origin', request);
   }
 
-  async publish({ uri, body }: Publication): Promise<Published> {
+  override async publish({ uri, body }: Publication): Promise<Published> {
     const chunks: Uint8Array[] = [];
     if (body instanceof Uint8Array) chunks.push(body);
     else for await (const chunk of body) chunks.push(chunk);
@@ -92,11 +96,23 @@ export class FakeNode implements Announcements {
     return { sha256: digestOf(bytes), sizeBytes: bytes.length };
   }
 
-  async announce(name: string, values: Record<string, string>): Promise<void> {
+  override async find(): Promise<undefined> {}
+
+  override async upload(): Promise<never> {
+    throw new CodedError('E_UPLOAD_NOT_GRANTED', 'this node uploads nothing');
+  }
+
+  override async route(host: string): Promise<OriginRoute> {
+    const port = this.lan.originPort;
+    if (this.hasInternet && port !== undefined) return { addresses: ['127.0.0.1'], port };
+    throw new CodedError('E_NO_INTERNET', `${host} cannot be reached`);
+  }
+
+  override async announce(name: string, values: Readonly<Record<string, string>>): Promise<void> {
     this.lan.tell({ name, values, from: this.name });
   }
 
-  async onAnnouncement(listener: (announcement: Announcement) => void) {
+  override async onAnnouncement(listener: (announcement: Announcement) => void) {
     return { dispose: this.lan.hear(this.name, listener) };
   }
 }

@@ -36,10 +36,12 @@ export class TestFeed implements Feed {
   readonly log: string[] = [];
   offered: readonly Release[] = [];
   polls = 0;
+  pollFails: Error | undefined;
   installFails: Error | undefined;
 
   async poll(): Promise<readonly Release[]> {
     this.polls += 1;
+    if (this.pollFails !== undefined) throw this.pollFails;
     return this.offered;
   }
 
