@@ -1,0 +1,64 @@
+/** The commands of the plugin: `peerage antivirus status|check|pin|unpin|recall`. */
+import {
+  CodedError,
+  type CommandHandler,
+  type CommandService,
+  type Disposable,
+} from '@peerage/sdk';
+import { demandName, type UpdateAgent } from '@peerage/update-agent';
+import type { RuleBook } from './rules.js';
+import { printedStatus, type StatusReport } from './status.js';
+
+export interface CommandPorts {
+  readonly commands: CommandService;
+  readonly agents: readonly UpdateAgent[];
+  readonly rules: RuleBook;
+  readonly status: () => StatusReport;
+}
+
+export function addCommands(ports: CommandPorts): Promise<Disposable[]> {
+  const { commands, rules } = ports;
+  const handlers: Record<string, CommandHandler> = {
+    status: async () => {
+      const json = ports.status();
+      return { text: printedStatus(json), json };
+    },
+    check: async () => checked(ports, 'command'),
+    pin: async ([component, version]) => {
+      await rules.pin(named(component), named(version));
+      return checked(ports, `pin of ${component}`);
+    },
+    unpin: async ([component]) => {
+      await rules.pin(named(component), undefined);
+      return checked(ports, `end of the pin of ${component}`);
+    },
+    recall: async ([component, version, word, backTo]) => {
+      if (word !== '--back') throw usage('recall COMPONENT VERSION --back VERSION');
+      const recall = { component: named(component), version: named(version) };
+      await rules.recall({ ...recall, backTo: named(backTo) });
+      return checked(ports, `recall of ${component} ${version}`);
+    },
+  };
+  return Promise.all(
+    Object.entries(handlers).map(([name, handler]) => commands.onCommand(name, handler)),
+  );
+}
+
+/** Checks at once, so that a command shows what came of it. */
+async function checked({ agents, status }: CommandPorts, reason: string) {
+  const reports = await Promise.all(agents.map((agent) => agent.check(reason)));
+  const isFailed = reports.some(({ outcome }) => outcome === 'failed');
+  const json = { reports, ...status() };
+  return { text: printedStatus(json), json, exitCode: isFailed ? 1 : 0 };
+}
+
+function named(text: string | undefined): string {
+  if (text === undefined) throw usage('pin COMPONENT VERSION, unpin COMPONENT');
+  return demandName('name', text);
+}
+
+function usage(what: string): CodedError {
+  return new CodedError('E_USAGE', 'the command lacks something', {
+    expected: `peerage antivirus ${what}`,
+  });
+}

@@ -1,0 +1,155 @@
+/**
+ * The anti-virus updater: one update agent for ClamAV and one for each product feed.
+ *
+ * This file only wires. What a check does: @peerage/update-agent; what is ClamAV's: clamav/feed.ts
+ * (what is newest, what is genuine, what puts it in force) and clamav/mirror.ts (what a stock
+ * freshclam of this machine is given); what is a product feed's: product/feed.ts.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  CommandService,
+  ElectionService,
+  errorCode,
+  injectable,
+  PeeringService,
+  Plugin,
+  PluginContext,
+  ProgramService,
+  Schedule,
+} from '@peerage/sdk';
+import { checkJobs, type Feed, type Shelf, UpdateAgent } from '@peerage/update-agent';
+import { assembleClamav } from './clamav/assemble.js';
+import { addCommands } from './commands.js';
+import { RuleBook } from './rules.js';
+import type { AntivirusSettings } from './settings.js';
+import { type StatusReport, statusOf } from './status.js';
+
+interface Running {
+  readonly feed: Feed;
+  readonly shelf: Shelf;
+  readonly agent: UpdateAgent;
+}
+
+@injectable()
+export default class AntivirusPlugin extends Plugin {
+  /** Where the mirror for freshclam listens, once it does. */
+  mirrorPort: number | undefined;
+  readonly running: Running[] = [];
+  private readonly rules: RuleBook;
+  private readonly peering: PeeringService;
+  private readonly election: ElectionService;
+  private readonly schedule: Schedule;
+  private readonly programs: ProgramService;
+  private readonly commands: CommandService;
+  private readonly context: PluginContext<AntivirusSettings>;
+
+  constructor(
+    peering: PeeringService,
+    election: ElectionService,
+    schedule: Schedule,
+    programs: ProgramService,
+    commands: CommandService,
+    context: PluginContext<AntivirusSettings>,
+  ) {
+    super();
+    this.peering = peering;
+    this.election = election;
+    this.schedule = schedule;
+    this.programs = programs;
+    this.commands = commands;
+    this.context = context;
+    const { dataDirectory, settings, log } = context;
+    this.rules = new RuleBook(dataDirectory, settings.rules, peering, log);
+  }
+
+  override async activate(): Promise<void> {
+    const { settings, subscriptions } = this.context;
+    await this.rules.load();
+    if (settings.clamav.databases.length > 0) await this.addClamav();
+    subscriptions.push(await this.rules.listen(() => this.checkAll('recall')));
+    await this.followElection();
+    const agents = this.running.map(({ agent }) => agent);
+    const status = () => this.status();
+    const ports = { commands: this.commands, agents, rules: this.rules, status };
+    subscriptions.push(...(await addCommands(ports)));
+  }
+
+  /** What is known of all feeds. */
+  status(): StatusReport {
+    const views = this.running.map(({ feed, shelf, agent }) => ({
+      feed: feed.name,
+      components: shelf.components().map((component) => ({ component, ...shelf.state(component) })),
+      reports: agent.reports,
+      standings: [...agent.news.standings.values()],
+    }));
+    return statusOf(views, this.rules.rules(), Date.now());
+  }
+
+  private async addClamav(): Promise<void> {
+    const { settings, dataDirectory, log, subscriptions } = this.context;
+    const { peering, programs } = this;
+    const directory = join(dataDirectory, 'clamav');
+    const ports = { directory, peering, programs, log, now: Date.now };
+    const { feed, shelf, mirror } = await assembleClamav(settings.clamav, ports);
+    subscriptions.push(mirror);
+    this.mirrorPort = mirror.port;
+    log.info('mirror', { address: settings.clamav.listen.address, port: mirror.port });
+    await this.run(feed, shelf);
+  }
+
+  private async run(feed: Feed, shelf: Shelf): Promise<void> {
+    const { settings, log, subscriptions } = this.context;
+    const agent = new UpdateAgent(feed, {
+      ...{ node: await this.nodeId(), shelf, peering: this.peering, lan: this.peering, log },
+      role: () => this.role(),
+      rules: () => this.rules.rules(),
+      now: Date.now,
+    });
+    this.running.push({ feed, shelf, agent });
+    subscriptions.push(await agent.start());
+    for (const job of checkJobs(feed.name, settings.times, new Date())) {
+      const run = async () => {
+        const { failure, components } = await agent.check('time');
+        const failed = failure ?? components.find((one) => one.failure !== undefined)?.failure;
+        if (failed !== undefined) throw new Error(failed.message);
+      };
+      subscriptions.push(this.schedule.plan({ ...job, run }));
+    }
+  }
+
+  /** Who is provider, or has none, asks the Internet; the others go by its news. */
+  private async role(): Promise<'poll' | 'listen'> {
+    const provider = await this.election.provider();
+    return provider === undefined || provider.isSelf ? 'poll' : 'listen';
+  }
+
+  /** A node that has just become the provider finds out what its predecessor may have missed. */
+  private async followElection(): Promise<void> {
+    let was: boolean | undefined;
+    const following = await this.election.onChange(({ provider }) => {
+      const isSelf = provider?.isSelf ?? false;
+      if (was === false && isSelf) this.checkAll('elected');
+      was = isSelf;
+    });
+    this.context.subscriptions.push(following);
+  }
+
+  private checkAll(reason: string): void {
+    for (const { agent } of this.running) void agent.check(reason);
+  }
+
+  /** A name of this node's own for the order of the canary share; it means nothing to others. */
+  private async nodeId(): Promise<string> {
+    const path = join(this.context.dataDirectory, 'node-id');
+    const known = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      return undefined;
+    });
+    if (known !== undefined) return known;
+    const fresh = randomBytes(16).toString('hex');
+    await writeFile(path, fresh);
+    return fresh;
+  }
+}
