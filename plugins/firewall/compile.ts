@@ -16,6 +16,8 @@ import { contains, formatPrefix, type Prefix } from './prefix.js';
 export interface SourceList {
   readonly source: string;
   readonly entries: readonly ListEntry[];
+  /** When its publisher made it, where the list says so. */
+  readonly madeAtSeconds?: number;
 }
 
 /** An entry that does not stand in the set as its list has it. */

@@ -12,9 +12,9 @@
 import { CodedError, describeError, type Log } from '@peerage/sdk';
 import { type Blocks, compile, type SourceList } from './compile.js';
 import type { Guard } from './guards.js';
-import { type Difference, difference } from './merge.js';
+import { type Difference, difference, merged } from './merge.js';
 import { NftRefusal } from './nftables-target.js';
-import { contains, parsePrefix } from './prefix.js';
+import { contains, formatPrefix, parsePrefix } from './prefix.js';
 import type { Probe } from './probe.js';
 import type { StepListener, Target } from './target.js';
 
@@ -38,6 +38,8 @@ export class Enforcer {
   private readonly ports: EnforcerPorts;
   private lists: ReadonlyMap<string, SourceList> = new Map();
   private blocks: Blocks | undefined;
+  /** What was guarded when `blocks` were made. */
+  private fences = '';
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(ports: EnforcerPorts) {
@@ -57,12 +59,14 @@ export class Enforcer {
   start(lists: readonly SourceList[]): Promise<void> {
     return this.inTurn(async () => {
       this.lists = new Map(lists.map((list) => [list.source, list]));
-      const blocks = compile(lists, await this.ports.guards());
+      const guards = await this.ports.guards();
+      const blocks = compile(lists, guards);
       for (const target of this.ports.targets) {
         if ((await target.holds()) !== blocks.version) await target.put(blocks, undefined);
         this.ports.onStep?.(`started ${target.name}`);
       }
       this.blocks = blocks;
+      this.fences = fencesOf(guards);
       await this.ports.keep(blocks);
     });
   }
@@ -72,9 +76,14 @@ export class Enforcer {
     return this.inTurn(() => this.change(this.withList(source, list)));
   }
 
-  /** Makes the set anew: addresses to be guarded have come or gone, or the kernel lost it. */
+  /** Makes the set anew if addresses to be guarded have come or gone, or the kernel lost it. */
   refresh(): Promise<void> {
-    return this.inTurn(() => this.change(this.lists));
+    return this.inTurn(async () => {
+      const { blocks } = this;
+      const fences = fencesOf(await this.ports.guards());
+      const isSame = blocks !== undefined && fences === this.fences && (await this.isHeld(blocks));
+      if (!isSame) await this.change(this.lists);
+    });
   }
 
   /** What `put` would do. */
@@ -106,6 +115,7 @@ export class Enforcer {
     if (await this.isHeld(blocks)) {
       this.lists = lists;
       this.blocks = blocks;
+      this.fences = fencesOf(guards);
       return;
     }
     try {
@@ -117,6 +127,7 @@ export class Enforcer {
     }
     this.lists = lists;
     this.blocks = blocks;
+    this.fences = fencesOf(guards);
     await this.ports.keep(blocks);
     onStep?.('confirmed');
     this.told(before, blocks);
@@ -186,4 +197,8 @@ export class Enforcer {
       this.ports.log.warn('entry-kept-out', { source, line, entry, guard });
     }
   }
+}
+
+function fencesOf(guards: readonly Guard[]): string {
+  return merged(guards).map(formatPrefix).join();
 }

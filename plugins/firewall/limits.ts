@@ -43,3 +43,12 @@ export const PROBE_TIMEOUT_MS = 1_500;
 
 /** Pause between two rounds of probes while a change waits to be confirmed. */
 export const PROBE_PAUSE_MS = 250;
+
+/** Bytes of an archive of rules; Emerging Threats' has 5 MB. */
+export const MAX_ARCHIVE_BYTES = 32 * 1024 * 1024;
+
+/** Bytes of its files together, so that a small archive cannot become a full disk. */
+export const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
+
+/** Files in an archive of rules; Emerging Threats' has about 60. */
+export const MAX_ARCHIVE_FILES = 2_000;
