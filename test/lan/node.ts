@@ -25,6 +25,8 @@ export interface NodeConfig {
   readonly core?: Readonly<Record<string, unknown>>;
   /** Settings of the url-cache plugin, beyond where it listens. */
   readonly urlCache?: Readonly<Record<string, unknown>>;
+  /** Further plugins: what stands in plugins.json under their ids. */
+  readonly plugins?: Readonly<Record<string, unknown>>;
   /** Where the url-cache plugin listens; the loopback address of the host by default. */
   readonly listen?: { readonly address: string; readonly port: number };
 }
@@ -111,7 +113,8 @@ export class PeerageNode {
   #pluginsJson(): unknown {
     const settings = { ...this.#config.urlCache, listen: this.#listen };
     const urlCache = { use: '@peerage/url-cache', enabled: true, settings };
-    return { core: this.#config.core ?? {}, plugins: { 'url-cache': urlCache } };
+    const { core = {}, plugins } = this.#config;
+    return { core, plugins: { 'url-cache': urlCache, ...plugins } };
   }
 }
 
