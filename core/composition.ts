@@ -20,6 +20,7 @@ import { openAuthority } from './membership/open-authority.js';
 import { PolicyKeeper } from './membership/policy-keeper.js';
 import { Renewal } from './membership/renewal.js';
 import { PeeringDriver } from './peering/driver.js';
+import type { Logger } from './ports/log.js';
 import { ControlService } from './service/control.js';
 import { loadIdentity, prepareState, takeLock } from './state.js';
 import { systemClock } from './system.js';
@@ -69,6 +70,7 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   life.onDispose(() => store.close());
   const boot = randomBytes(16).toString('base64url');
   const keyring = new MemberKeyring(identity.ca, () => systemClock.wallMs());
+  watchOver(keyring, store, logger);
   const clocks = new SenderClocks();
   const parts = compose({ ...options, identity, solo, store, authority, keyring, clocks, boot });
 
@@ -95,6 +97,13 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   life.onDispose(() => host.stop());
   await host.start();
   return { identity, solo, stop: () => life.dispose() };
+}
+
+/** What the store holds was said before; who contradicts it from now on is noted. */
+function watchOver({ equivocations }: MemberKeyring, store: ObjectStore, logger: Logger): void {
+  for (const { attestation, signer, id } of store.entries())
+    equivocations.agrees(attestation, signer, id);
+  equivocations.onFound = (found) => logger.log('error', 'equivocation', { ...found });
 }
 
 /** Registers how each part is made; the container makes each once, when it is first asked for. */

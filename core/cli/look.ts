@@ -8,12 +8,14 @@ import type {
   TransferStatus,
 } from '../ports/ports.js';
 import type { AboutNode } from '../service/views.js';
+import type { Warning } from '../service/warnings.js';
 import { ask } from './client.js';
 import type { CommandLine } from './options.js';
 import { formatBytes, formatTable } from './print.js';
 
 interface NodeStatus extends AboutNode {
   readonly uptimeSeconds: number;
+  readonly warnings: readonly Warning[];
   readonly peers: number;
   readonly lan: Omit<PeeringStatus, 'peers'>;
   readonly transfer: TransferStatus;
@@ -50,6 +52,7 @@ function describeStatus(status: NodeStatus): string {
     `bytes     ${formatBytes(count('bytes-from-origin'))} from the Internet, ${formatBytes(count('bytes-from-peers'))} from peers, ${formatBytes(count('bytes-from-store'))} from the store`,
     `saved     ${formatBytes(served)} that the Internet line did not carry`,
     `plugins   ${active} active of ${status.plugins.length}`,
+    ...status.warnings.map(({ message }) => `WARNING   ${message}`),
   ].join('\n');
 }
 

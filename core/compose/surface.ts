@@ -36,6 +36,7 @@ export function composeSurface(register: Register, ground: Ground): void {
       get certificateEnds() {
         return new Date(identity.certificate.validTo).toISOString();
       },
+      authorityEnds: new Date(identity.ca.validTo).toISOString(),
     };
     return new ControlService({
       stateDirectory,
@@ -46,6 +47,7 @@ export function composeSurface(register: Register, ground: Ground): void {
       server: p.resolve(ObjectServer),
       host: p.resolve(PluginHosting),
       probe: () => p.resolve(PeeringDriver).renewed(),
+      equivocations: () => ground.keyring.equivocations.list(),
       metricsPort: configuration.core.metricsPort,
       logger,
     });

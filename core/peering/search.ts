@@ -5,7 +5,7 @@
 import type { LanSearch } from '../ports/ports.js';
 import type { SearchWitness } from '../ports/why.js';
 import type { FlightSource, Source } from '../protocol/effect.js';
-import type { RetrievalResult } from '../protocol/peer.js';
+import type { RetrievalResult } from '../protocol/retrieval.js';
 
 /** How the search reports back to the heart. */
 export interface SearchReports {

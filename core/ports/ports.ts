@@ -12,7 +12,7 @@ import type {
 } from '@peerage/sdk';
 import type { Copies } from '../protocol/context.js';
 import type { FlightSource, Source } from '../protocol/effect.js';
-import type { RetrievalResult } from '../protocol/peer.js';
+import type { RetrievalResult } from '../protocol/retrieval.js';
 import type { Want } from '../protocol/search.js';
 import type { SearchWitness, WhyRecord } from './why.js';
 

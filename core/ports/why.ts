@@ -4,7 +4,7 @@
  */
 import type { ResourceSource } from '@peerage/sdk';
 import type { OriginReason } from '../protocol/effect.js';
-import type { RetrievalResult } from '../protocol/peer.js';
+import type { RetrievalResult } from '../protocol/retrieval.js';
 
 /** What a peer said to a search. */
 export interface LanAnswer {

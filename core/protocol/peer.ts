@@ -31,14 +31,9 @@ import {
 } from './limits.js';
 import { type Member, Members } from './members.js';
 import type { EndRequest, Hello, Progress, Received, Request, Sender } from './message.js';
+import type { RetrievalResult } from './retrieval.js';
 import { Search, type Want } from './search.js';
 import { RoundTrip, responseWindowMs } from './timing.js';
-
-/**
- * How a retrieval ended: `lied` bans the source, `failed` pauses it (§4.6); `unsuitable` is not what
- * was asked for; `unshareable` means that everybody has to fetch it for himself.
- */
-export type RetrievalResult = 'ok' | 'failed' | 'lied' | 'unsuitable' | 'unshareable';
 
 export class Peer {
   readonly members = new Members();

@@ -27,7 +27,7 @@ import {
   SPARE_SOURCES_MAX,
 } from './limits.js';
 import type { DelayRule, Progress, Request, Response, Sender } from './message.js';
-import type { RetrievalResult } from './peer.js';
+import type { RetrievalResult } from './retrieval.js';
 import { deadlineMs, directedWaitMs, holderKey, responseWindowMs } from './timing.js';
 import { Watch } from './watch.js';
 

@@ -5,6 +5,8 @@
 import type { Logger } from '../ports/log.js';
 import type { ContentTransfer, LanPeering, PluginHost } from '../ports/ports.js';
 import type { ObjectServer } from '../transfer/serve.js';
+import type { Equivocation } from '../trust/equivocation.js';
+import { warningsOf } from './warnings.js';
 
 /** Who this node is. */
 export interface AboutNode {
@@ -16,6 +18,8 @@ export interface AboutNode {
   readonly version: string;
   /** When this node's certificate ends, ISO 8601. */
   readonly certificateEnds: string;
+  /** When the CA's certificate ends, ISO 8601. */
+  readonly authorityEnds: string;
 }
 
 export interface ControlOptions {
@@ -27,6 +31,8 @@ export interface ControlOptions {
   readonly host: PluginHost;
   /** The group policy, unless this node is a group of one. */
   readonly policy?: GroupPolicyControl | undefined;
+  /** Members that contradicted themselves (PROTOCOL §7). */
+  readonly equivocations: () => readonly Equivocation[];
   readonly logger: Logger;
   /** Broadcasts a hello, so that the doctor can see whether it comes back. */
   readonly probe: () => void;
@@ -60,9 +66,12 @@ export function viewsOf(options: ControlOptions): Readonly<Record<string, View>>
 function statusOf(options: ControlOptions, startedAt: number): unknown {
   const { about, peering, transfer, host, server, policy } = options;
   const { peers, ...lan } = peering.status();
+  const equivocations = options.equivocations();
   return {
     ...about,
     uptimeSeconds: Math.round((Date.now() - startedAt) / 1000),
+    warnings: warningsOf({ about, lan, equivocations, now: Date.now() }),
+    equivocations,
     peers: peers.length,
     lan,
     transfer: transfer.status(),

@@ -19,12 +19,12 @@ import type { Logger } from '../ports/log.js';
 import type { LanPeering, LanSearch } from '../ports/ports.js';
 import type { SearchWitness } from '../ports/why.js';
 import type { FlightSource, PeerSource, Source } from '../protocol/effect.js';
-import type { RetrievalResult } from '../protocol/peer.js';
+import type { RetrievalResult } from '../protocol/retrieval.js';
 import { type Attestation, type SignedAttestation, signAttestation } from '../trust/attestation.js';
 import type { Identity } from '../trust/authority.js';
 import { type FlightDescription, signHead, signPiece } from '../trust/flight.js';
+import type { Witness } from '../trust/keyring.js';
 import { chainHead, HASH_BYTES, PIECE_BYTES } from '../trust/pieces.js';
-import type { Keyring } from '../wire/open.js';
 import type { Ask } from './ask.js';
 import type { Entry } from './catalogue.js';
 import type { Flight } from './flight.js';
@@ -49,7 +49,7 @@ export interface FetchOptions {
   readonly peers: PeerFetcher;
   readonly peering: LanPeering;
   readonly identity: Identity;
-  readonly keyring: Keyring;
+  readonly keyring: Witness;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whether this node may use the Internet. */

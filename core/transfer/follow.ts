@@ -16,8 +16,8 @@ import {
   type SignedHead,
   verifyPiece,
 } from '../trust/flight.js';
+import type { Witness } from '../trust/keyring.js';
 import { nextLink, PIECE_BYTES } from '../trust/pieces.js';
-import type { Keyring } from '../wire/open.js';
 import type { Ask } from './ask.js';
 import type { Flight } from './flight.js';
 import { isShareable, rangeValidator } from './freshness.js';
@@ -74,7 +74,7 @@ export type BeginFlight = (head: SignedHead) => Promise<void>;
 export interface FollowOptions {
   readonly flight: Flight;
   readonly ask: Ask;
-  readonly keyring: Keyring;
+  readonly keyring: Witness;
   readonly stream: AsyncIterable<Buffer>;
   /** Waits for a frame, and breaks the stream off when it takes too long. */
   readonly within: <T>(limitMs: number, wait: () => Promise<T>) => Promise<T>;

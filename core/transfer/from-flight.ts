@@ -6,7 +6,7 @@
  * which is verified as any other.
  */
 import type { FlightSource } from '../protocol/effect.js';
-import type { RetrievalResult } from '../protocol/peer.js';
+import type { RetrievalResult } from '../protocol/retrieval.js';
 import type { FlightDescription, SignedHead } from '../trust/flight.js';
 import type { Download, Fetch, FetchOptions } from './fetch.js';
 import type { Flight } from './flight.js';

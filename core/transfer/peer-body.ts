@@ -20,10 +20,18 @@ export class PeerFault extends CodedError {
   }
 }
 
-/** An attestation was not accepted: an expired or revoked signer is no fault of who passed it on. */
+/** An attestation was not accepted: what its signer is or did is no fault of who passed it on. */
 export function refusedAttestation(reason: RejectionReason): PeerFault {
-  const outlived = reason === 'unknown-kid' || reason === 'revoked' || reason === 'certificate';
-  return new PeerFault(outlived ? 'failed' : 'lied', `attestation refused: ${reason}`);
+  const signers: readonly RejectionReason[] = [
+    'unknown-kid',
+    'revoked',
+    'certificate',
+    'contradiction',
+  ];
+  return new PeerFault(
+    signers.includes(reason) ? 'failed' : 'lied',
+    `attestation refused: ${reason}`,
+  );
 }
 
 /** A body as a stream whose errors are faults of the peer. */

@@ -19,6 +19,7 @@ import {
   type SignedAttestation,
 } from '../trust/attestation.js';
 import type { Identity } from '../trust/authority.js';
+import type { Witness } from '../trust/keyring.js';
 import {
   chainHead,
   cutPieces,
@@ -28,7 +29,6 @@ import {
   pieceCount,
 } from '../trust/pieces.js';
 import { checkNodeCertificate } from '../trust/policy.js';
-import type { Keyring } from '../wire/open.js';
 import {
   asFault,
   bounded,
@@ -94,7 +94,7 @@ export interface PeerOffer {
 
 export class PeerFetcher {
   private readonly identity: Identity;
-  private readonly keyring: Keyring;
+  private readonly keyring: Witness;
   private readonly locate: (kid: string) => PeerEndpoint | undefined;
   private readonly times: PeerTimes;
   /** Our key and certificates, read once: reading them costs more than the rest of a handshake. */
@@ -106,7 +106,7 @@ export class PeerFetcher {
   /** @param locate where a live peer is; relays are named by kid alone */
   constructor(
     identity: Identity,
-    keyring: Keyring,
+    keyring: Witness,
     locate: (kid: string) => PeerEndpoint | undefined,
     times: PeerTimes = PEER_TIMES,
   ) {

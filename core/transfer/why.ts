@@ -8,7 +8,7 @@ import { BoundedMap } from '../base/bounded.js';
 import type { Clock, InstantMs } from '../base/time.js';
 import type { LanAnswer, Provenance, SearchWitness, TriedSource, WhyRecord } from '../ports/why.js';
 import type { Source } from '../protocol/effect.js';
-import type { RetrievalResult } from '../protocol/peer.js';
+import type { RetrievalResult } from '../protocol/retrieval.js';
 import type { SignedAttestation } from '../trust/attestation.js';
 
 /** Requests remembered: about 2 MB of records. */

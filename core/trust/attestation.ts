@@ -3,13 +3,13 @@
  * The signed bytes are stored with the object, travel with it unchanged, and are verified by every
  * consumer, however many hops away. They carry the signer's certificate.
  */
-import type { KeyObject } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import { sealFrame } from '../wire/frame.js';
-import type { Keyring } from '../wire/open.js';
 import { accepted, rejected, type Verdict } from '../wire/rejection.js';
 import { FORMAT_VERSION, isReadable } from '../wire/version.js';
 import { parseElement } from '../wire/xml.js';
 import { openDocument } from './document.js';
+import type { Witness } from './keyring.js';
 
 /** Largest attestation in bytes: a page of headers. */
 export const ATTESTATION_BYTES_MAX = 64 * 1024;
@@ -83,12 +83,14 @@ export function signAttestation(
 }
 
 /** Verifies and reads an attestation that came from anywhere. Never throws. */
-export function openAttestation(bytes: Buffer, keyring: Keyring): Verdict<SignedAttestation> {
+export function openAttestation(bytes: Buffer, keyring: Witness): Verdict<SignedAttestation> {
   const opened = openDocument(CONTEXT, bytes, LIMITS, keyring);
   if (!opened.ok) return opened;
   const { attributes, signer } = opened.value;
   const attestation = readAttestation(attributes);
   if (attestation === undefined) return rejected('schema');
+  const id = createHash('sha256').update(bytes).digest('hex');
+  if (keyring.agrees?.(attestation, signer.name, id) === false) return rejected('contradiction');
   return accepted({ attestation, signer: signer.name, bytes });
 }
 

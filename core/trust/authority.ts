@@ -97,12 +97,14 @@ export function certify(
   nowMs: number,
 ): X509Certificate {
   checkName(name, 'node');
+  // Nothing is good for longer than the CA that vouches for it.
+  const endMs = Math.min(nowMs + days * DAY_MS, Date.parse(authority.certificate.validTo));
   const request = {
     name,
     publicKey,
     isCa: false,
     notBefore: new Date(nowMs - BACKDATE_MS),
-    notAfter: new Date(nowMs + days * DAY_MS),
+    notAfter: new Date(endMs),
     serial: newSerial(),
   };
   return buildCertificate(request, { name: authority.group, key: authority.key });

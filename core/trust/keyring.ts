@@ -6,12 +6,21 @@
 import type { X509Certificate } from 'node:crypto';
 import { BoundedMap } from '../base/bounded.js';
 import type { Keyring, KnownKey } from '../wire/open.js';
+import type { Attestation } from './attestation.js';
+import { EquivocationWatch } from './equivocation.js';
 import { checkNodeCertificate, type NodeCertificate } from './policy.js';
 
 /** Certificates kept; about 3 KB each. */
 const CERTIFICATES_MAX = 4096;
 
-export class MemberKeyring implements Keyring {
+/** What is known of the members: their keys, and where it is watched, what they said before. */
+export interface Witness extends Keyring {
+  /** Whether a verified word agrees with its signer's others. @param id its bytes' SHA-256 */
+  agrees?(attestation: Attestation, signer: string, id: string): boolean;
+}
+
+export class MemberKeyring implements Witness {
+  readonly equivocations = new EquivocationWatch();
   private readonly known = new BoundedMap<string, NodeCertificate>(CERTIFICATES_MAX);
   private revoked: ReadonlySet<string> = new Set();
   private readonly ca: X509Certificate;
@@ -49,6 +58,10 @@ export class MemberKeyring implements Keyring {
     for (const [kid, { name }] of [...this.known]) {
       if (names.has(name)) this.known.delete(kid);
     }
+  }
+
+  agrees(attestation: Attestation, signer: string, id: string): boolean {
+    return this.equivocations.agrees(attestation, signer, id);
   }
 
   isRevoked(name: string): boolean {

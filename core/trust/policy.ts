@@ -24,6 +24,7 @@ export type CertificateFault =
   | 'malformed'
   | 'too-large'
   | 'wrong-issuer'
+  | 'issuer-expired'
   | 'bad-signature'
   | 'not-yet-valid'
   | 'expired'
@@ -96,6 +97,7 @@ function findFault(
 ): CertificateFault | undefined {
   if (!certificate.raw.equals(der)) return 'malformed';
   if (!certificate.checkIssued(ca)) return 'wrong-issuer';
+  if (!(wallMs <= Date.parse(ca.validTo))) return 'issuer-expired';
   if (!isSignedWithSha256(der)) return 'weak-algorithm';
   const { publicKey } = certificate;
   if (publicKey.asymmetricKeyType !== 'ec') return 'wrong-key-type';

@@ -18,7 +18,8 @@ export type RejectionReason =
   | 'certificate'
   | 'revoked'
   | 'signature'
-  | 'xml';
+  | 'xml'
+  | 'contradiction';
 
 export interface Rejection {
   readonly ok: false;

@@ -10,7 +10,7 @@ import type {
   PeeringStatus,
 } from '@peerage/core/ports/ports.js';
 import type { FlightSource, PeerSource, Source } from '@peerage/core/protocol/effect.js';
-import type { RetrievalResult } from '@peerage/core/protocol/peer.js';
+import type { RetrievalResult } from '@peerage/core/protocol/retrieval.js';
 import type { Want } from '@peerage/core/protocol/search.js';
 
 export class FakeLan implements LanPeering {

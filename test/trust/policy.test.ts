@@ -53,7 +53,9 @@ const edwards = generateKeyPairSync('ed25519');
 const good = makeCertificate(GOOD);
 const sha256Oid = Buffer.from('06082a8648ce3d040302', 'hex');
 
-const FAULTS: Record<CertificateFault, ReadonlyArray<readonly [why: string, der: Buffer]>> = {
+/** All but the end of the CA itself, which is a matter of the time, not of the certificate. */
+type FaultOfItsOwn = Exclude<CertificateFault, 'issuer-expired'>;
+const FAULTS: Record<FaultOfItsOwn, ReadonlyArray<readonly [why: string, der: Buffer]>> = {
   malformed: [
     ['nothing', Buffer.alloc(0)],
     ['one byte', Buffer.from([0x30])],
@@ -151,6 +153,15 @@ function flipped(der: Buffer, at: number): Buffer {
   changed[at] = (changed[at] ?? 0) ^ 1;
   return changed;
 }
+
+describe('the end of the CA', () => {
+  it('is the end of all that it issued, also of what says that it is good for longer', () => {
+    const endMs = Date.parse(authority.certificate.validTo);
+    const long = plan({ notAfter: utcTime(endMs + 30 * DAY_MS) });
+    equal(judge(long, endMs), 'ok');
+    equal(judge(long, endMs + 1000), 'issuer-expired');
+  });
+});
 
 describe('the certificate policy', () => {
   it('takes what our CA issues, by either builder', () => {
