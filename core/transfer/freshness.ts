@@ -91,17 +91,26 @@ export function isFresh(
   immutable: boolean,
   now: number,
 ): boolean {
-  if (immutable) return true;
-  if (/\bno-cache\b/i.test(request['cache-control'] ?? '') || request['pragma'] === 'no-cache')
-    return false;
-  const left = expiresAt(response, false) - now;
-  if (left <= 0) return false;
+  return now < freshUntil(response, request, immutable);
+}
+
+/** Until when (milliseconds since 1970) a stored response answers this request; 0 for never. */
+export function freshUntil(response: StoredResponse, request: Headers, immutable: boolean): number {
+  if (immutable) return Number.MAX_SAFE_INTEGER;
+  const control = request['cache-control'] ?? '';
+  if (/\bno-cache\b/i.test(control) || request['pragma'] === 'no-cache') return 0;
   const wanted = (name: string) => {
-    const found = new RegExp(`\\b${name}="?(\\d{1,10})`, 'i').exec(request['cache-control'] ?? '');
+    const found = new RegExp(`\\b${name}="?(\\d{1,10})`, 'i').exec(control);
     return found === null ? undefined : Number(found[1]);
   };
-  if (left < (wanted('min-fresh') ?? 0) * 1000) return false;
-  return ageSeconds(response, now) <= (wanted('max-age') ?? Number.POSITIVE_INFINITY);
+  const { headers, fetchedAt } = response;
+  const minFresh = wanted('min-fresh') ?? 0;
+  // Fresh for 30 s means that exactly 30 s are enough.
+  const until = expiresAt(response, false) - (minFresh > 0 ? minFresh * 1000 - 1 : 0);
+  const ageMax = wanted('max-age');
+  if (ageMax === undefined) return until;
+  // Ages are whole seconds: the last one that will do lasts until the next begins.
+  return Math.min(until, fetchedAt + (ageMax + 1 - initialAgeSeconds(headers)) * 1000);
 }
 
 /** How old a response already was when it came to us: the `Age` that other caches gave it. */

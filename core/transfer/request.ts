@@ -17,6 +17,7 @@ import {
 } from '@peerage/sdk';
 import { BoundedMap, Counters } from '../base/bounded.js';
 import type { Clock } from '../base/time.js';
+import type { Lender, Loan } from '../ports/leases.js';
 import type { Logger } from '../ports/log.js';
 import type {
   CacheEntryStatus,
@@ -39,6 +40,7 @@ import { Flight, type FlightHead } from './flight.js';
 import { deliveredHeaders, isFresh, isShareable } from './freshness.js';
 import type { AddressGuard } from './guard.js';
 import { KnownDigests } from './known-digest.js';
+import { isImmutable, lend } from './lend.js';
 import { RANGE_DIRECT_BYTES } from './origin-part.js';
 import type { Relays } from './serve.js';
 import type { ObjectStore } from './store.js';
@@ -70,7 +72,7 @@ interface LocalReading {
   readonly rest: AsyncGenerator<Buffer>;
 }
 
-export class RequestPath implements ContentTransfer {
+export class RequestPath implements ContentTransfer, Lender {
   readonly counters = new Counters();
   private soloFlights = 0;
   private readonly landed = new BoundedMap<
@@ -217,11 +219,17 @@ export class RequestPath implements ContentTransfer {
     return (await this.digests.fits(found, ask.policy.digest)) ? found : undefined;
   }
 
+  async lend(request: ResourceRequest): Promise<Loan | undefined> {
+    const ask = normalise('', request);
+    const entry = await this.findLocal(ask);
+    const { store, clock } = this.options;
+    const { counters } = this;
+    return entry && lend(entry, ask, { store, counters, nowMs: clock.wallMs() });
+  }
+
   private fresh(entry: Entry, ask: Ask): boolean {
-    const { digest } = ask.policy;
-    const known = digest?.algorithm === 'sha256' && digest.hex === entry.attestation.sha256;
-    const immutable = known || entry.immutable || ask.policy.immutable === true;
-    return isFresh(entry.attestation, ask.headers, immutable, this.options.clock.wallMs());
+    const now = this.options.clock.wallMs();
+    return isFresh(entry.attestation, ask.headers, isImmutable(entry, ask), now);
   }
 
   /** Delivers from the store; `undefined` if the object turns out to be unreadable at once. */

@@ -145,6 +145,11 @@ export class ObjectStore {
     return put === undefined ? undefined : this.settle(put);
   }
 
+  /** The file of an entry's object; whoever reads it past this store checks its pieces himself. */
+  pathOf(entry: Entry): string {
+    return this.files.path('objects', entry.attestation.sha256);
+  }
+
   /** The exact signed bytes of an entry's attestation. */
   attestationBytes(entry: Entry): Promise<Buffer> {
     return this.files.readAttestation(entry.id);
