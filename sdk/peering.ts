@@ -78,6 +78,12 @@ export interface ResourceResponse {
    * passed off as complete. Must be read to its end or closed (`return()`).
    */
   readonly body: AsyncIterable<Uint8Array>;
+  /**
+   * Answers the same request once more, as `open` would, without a call; there where this process
+   * holds a lease on the answer. `undefined` as soon as `open` has to be asked again. The headers
+   * are the same list, not only an equal one, until something in them changes.
+   */
+  readonly again?: () => ResourceResponse | undefined;
 }
 
 /** How to reach an origin for an opaque tunnel. */

@@ -3,7 +3,7 @@
  *
  * A request's abort signal must fire when its connection dies, also while its answer still waits
  * in line behind another one of the same connection (pipelining), where Node tells the response
- * nothing. So the link is kept here: connection → signals. Invariant: a signal is in the table
+ * nothing. So the link is kept here: connection → lives. Invariant: a life is in the table
  * only between `begin` and `end`, a connection only while it is open.
  */
 import type { Socket } from 'node:net';
@@ -12,47 +12,71 @@ import { MAX_OPEN_REQUESTS, MAX_PIPELINED_REQUESTS } from './limits.js';
 
 /** One request in work. */
 export interface Life extends Disposable {
+  /** Fires when its connection dies; made when it is first asked for, since most never do. */
   readonly signal: AbortSignal;
+  readonly isOver: boolean;
+}
+
+class RequestLife implements Life {
+  private controller: AbortController | undefined;
+  private readonly release: (life: RequestLife) => void;
+  isOver = false;
+
+  constructor(release: (life: RequestLife) => void) {
+    this.release = release;
+  }
+
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.isOver) this.controller.abort();
+    return this.controller.signal;
+  }
+
+  abort(): void {
+    this.isOver = true;
+    this.controller?.abort();
+  }
+
+  dispose(): void {
+    this.release(this);
+  }
 }
 
 export class Connections {
-  private readonly table = new Map<Socket, Set<AbortController>>();
+  private readonly table = new Map<Socket, Set<RequestLife>>();
   private requests = 0;
 
   /** Takes a connection into the table until it closes; again is harmless. */
   admit(socket: Socket): void {
     if (this.table.has(socket)) return;
-    const controllers = new Set<AbortController>();
-    this.table.set(socket, controllers);
+    const lives = new Set<RequestLife>();
+    this.table.set(socket, lives);
     socket.once('close', () => {
       this.table.delete(socket);
-      this.requests -= controllers.size;
-      const left = [...controllers];
-      controllers.clear();
-      for (const controller of left) controller.abort();
+      this.requests -= lives.size;
+      const left = [...lives];
+      lives.clear();
+      for (const life of left) life.abort();
     });
   }
 
   /** Opens a request's life; it is aborted when its connection closes. */
   begin(socket: Socket): Life {
-    const controllers = this.table.get(socket) ?? new Set();
-    const crowded = controllers.size >= MAX_PIPELINED_REQUESTS;
+    const lives = this.table.get(socket) ?? new Set();
+    const crowded = lives.size >= MAX_PIPELINED_REQUESTS;
     if (crowded || this.requests >= MAX_OPEN_REQUESTS) {
       throw new CodedError('E_BUSY', 'too many requests are in work', {
         expected: `${MAX_PIPELINED_REQUESTS} of a connection, ${MAX_OPEN_REQUESTS} in all`,
         action: 'try again later',
       });
     }
-    const controller = new AbortController();
-    controllers.add(controller);
+    const life = new RequestLife((ended) => {
+      if (lives.delete(ended)) this.requests -= 1;
+    });
+    lives.add(life);
     this.requests += 1;
-    if (socket.destroyed) controller.abort();
-    return {
-      signal: controller.signal,
-      dispose: () => {
-        if (controllers.delete(controller)) this.requests -= 1;
-      },
-    };
+    if (socket.destroyed) life.abort();
+    return life;
   }
 
   /** Is a request of this connection in work? */
@@ -61,7 +85,7 @@ export class Connections {
   }
 
   destroyIdle(): void {
-    for (const [socket, controllers] of this.table) if (controllers.size === 0) socket.destroy();
+    for (const [socket, lives] of this.table) if (lives.size === 0) socket.destroy();
   }
 
   destroyAll(): void {

@@ -1,6 +1,7 @@
 /** What the flows share: the parts of the plugin, and one request with its answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Log, PeeringService } from '@peerage/sdk';
+import type { Log, PeeringService, ResourceResponse } from '@peerage/sdk';
+import type { HeaderPairs } from './headers.js';
 import type { OwnAddresses } from './own-addresses.js';
 import type { PolicyBook } from './policy.js';
 import type { Refusals } from './refuse.js';
@@ -23,4 +24,9 @@ export interface Exchange {
   readonly response: ServerResponse;
   /** Fires when the client is gone. */
   readonly signal: AbortSignal;
+  /** Told of a whole answer that can be given again to a request like this. */
+  readonly onWhole: (
+    resource: ResourceResponse,
+    headOf: (resource: ResourceResponse) => HeaderPairs,
+  ) => void;
 }

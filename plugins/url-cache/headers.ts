@@ -79,8 +79,10 @@ export function headerValue(pairs: HeaderPairs, name: string): string | undefine
   return values.length === 0 ? undefined : values.join(', ');
 }
 
-/** Sets status and headers of an answer that has not been sent yet. */
-export function setHead(response: ServerResponse, status: number, pairs: HeaderPairs): void {
+/** Headers as they are set: each name once, only what Node would write. */
+export type HeadFields = ReadonlyArray<readonly [name: string, value: string | string[]]>;
+
+export function headFields(pairs: HeaderPairs): HeadFields {
   const grouped = new Map<string, string[]>();
   for (const [name, value] of pairs) {
     if (!isWritable(name, value)) continue;
@@ -88,10 +90,19 @@ export function setHead(response: ServerResponse, status: number, pairs: HeaderP
     if (values === undefined) grouped.set(name, [value]);
     else values.push(value);
   }
+  return [...grouped].map(([name, values]) => {
+    return [name, values.length === 1 ? (values[0] ?? '') : values] as const;
+  });
+}
+
+/** Sets status and headers of an answer that has not been sent yet. */
+export function setHead(response: ServerResponse, status: number, pairs: HeaderPairs): void {
+  setFields(response, status, headFields(pairs));
+}
+
+export function setFields(response: ServerResponse, status: number, fields: HeadFields): void {
   response.statusCode = status;
-  for (const [name, values] of grouped) {
-    response.setHeader(name, values.length === 1 ? (values[0] ?? '') : values);
-  }
+  for (const [name, value] of fields) response.setHeader(name, value);
 }
 
 function isWritable(name: string, value: string): boolean {

@@ -61,3 +61,9 @@ export const MAX_PATTERN_CHARACTERS = 512;
 
 /** Hashes looked at in one integrity list; npm sends one, at most two. */
 export const MAX_INTEGRITY_HASHES = 16;
+
+/** Requests that are known from before, for each port; as many as the core lends at most. */
+export const MAX_REPEATS = 4_096;
+
+/** Longest request line and head that is remembered, in characters; usual ones have below 500. */
+export const MAX_REPEATED_HEAD_CHARACTERS = 2_048;

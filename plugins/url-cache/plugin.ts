@@ -2,7 +2,7 @@
  * The URL cache: a forward proxy and mirrors for ordinary clients, in front of the peering service.
  *
  * This file only wires: it opens the listeners and hands each its flow. What a request goes
- * through: listen.ts ─► proxy.ts (target.ts, own-pages.ts) ─► serve.ts or forward.ts; a CONNECT:
+ * through: listen.ts ─► proxy.ts (repeat.ts, or target.ts, own-pages.ts) ─► serve.ts or forward.ts; a CONNECT:
  * listen.ts ─► tunnel.ts. The core, behind `PeeringService`, owns freshness, storage and peers.
  */
 import { randomBytes } from 'node:crypto';
@@ -18,6 +18,7 @@ import { OwnPages } from './own-pages.js';
 import { PolicyBook, shippedRules } from './policy.js';
 import { proxyTargets, requestHandler } from './proxy.js';
 import { Refusals } from './refuse.js';
+import { Repeats } from './repeat.js';
 import type { ListenSettings, MirrorSettings, UrlCacheSettings } from './settings.js';
 import { parseUpstream } from './target.js';
 import { Tunnels } from './tunnel.js';
@@ -64,7 +65,7 @@ export default class UrlCachePlugin extends Plugin {
     const targets = proxyTargets(services, tunnels, pages, new OwnNames(settings.names));
     await this.open(services, settings.listen, {
       connections,
-      onRequest: requestHandler(services, connections, targets),
+      onRequest: requestHandler(services, connections, targets, new Repeats(false)),
       onConnect: (...connect) => void tunnels.open(...connect),
     });
   }
@@ -83,7 +84,7 @@ export default class UrlCachePlugin extends Plugin {
       { address, port: mirror.port },
       {
         connections,
-        onRequest: requestHandler(services, connections, targets),
+        onRequest: requestHandler(services, connections, targets, new Repeats(true)),
         onConnect: (_request, socket) => services.refusals.answerSocket(socket, notAProxy()),
       },
     );

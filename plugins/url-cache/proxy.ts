@@ -15,6 +15,7 @@ import { type ForwardReason, forward } from './forward.js';
 import { hasBody, hasPassed } from './headers.js';
 import type { OwnNames } from './own-names.js';
 import type { OwnPages } from './own-pages.js';
+import { type Repeats, sendAgain } from './repeat.js';
 import { serve } from './serve.js';
 import { absoluteTarget, innerTarget, isOriginForm, refuseWrongHost } from './target.js';
 import type { Tunnels } from './tunnel.js';
@@ -29,11 +30,13 @@ export function requestHandler(
   services: Services,
   connections: Connections,
   resolve: Resolve,
+  repeats: Repeats,
 ): RequestHandler {
+  const port = { services, connections, resolve, repeats };
   return (request, response) => {
     // A response whose connection breaks must not be an uncaught error.
     response.on('error', () => response.destroy());
-    void answer(services, connections, resolve, request, response);
+    void answer(port, request, response);
   };
 }
 
@@ -57,23 +60,39 @@ export function proxyTargets(
   };
 }
 
+/** The parts of one listener's flow. */
+interface Port {
+  readonly services: Services;
+  readonly connections: Connections;
+  readonly resolve: Resolve;
+  readonly repeats: Repeats;
+}
+
 async function answer(
-  services: Services,
-  connections: Connections,
-  resolve: Resolve,
+  port: Port,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const { services, repeats } = port;
   let life: Life | undefined;
   try {
-    life = connections.begin(request.socket);
+    const begun = port.connections.begin(request.socket);
+    life = begun;
+    const key = repeats.keyOf(request);
+    const known = key === undefined ? undefined : repeats.find(key);
+    if (known !== undefined) {
+      return await sendAgain(response, known.repeat, known.resource, () => begun.signal);
+    }
     refuseWrongHost(request);
-    const url = resolve(request, response);
+    const url = port.resolve(request, response);
     if (url === 'answered') return;
     refusePassed(services, request);
-    await pass(services, { url, request, response, signal: life.signal });
+    const onWhole: Exchange['onWhole'] = (resource, headOf) => {
+      if (key !== undefined) repeats.learn(key, resource, headOf);
+    };
+    await pass(services, { url, request, response, signal: begun.signal, onWhole });
   } catch (error) {
-    if (life?.signal.aborted === true) response.destroy();
+    if (life?.isOver === true) response.destroy();
     else services.refusals.answer(response, error);
   } finally {
     if (life !== undefined) endLife(life, response);

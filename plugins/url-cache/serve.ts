@@ -69,6 +69,7 @@ export async function serve(services: Services, exchange: Exchange): Promise<voi
     return;
   }
   const verdict = judge(opened, plan, request.headers);
+  if (verdict.kind === 'whole') exchange.onWhole(opened, (found) => passingPairs(services, found));
   const resource = await matching(ask, opened, plan, verdict);
   try {
     await send(services, exchange, resource, verdict, plan);

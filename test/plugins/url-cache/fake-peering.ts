@@ -27,6 +27,8 @@ export interface FakeResource {
   /** The body waits after that many bytes until it is closed. */
   readonly stallsAfterBytes?: number;
   readonly chunkBytes?: number;
+  /** Whether the answer can be given again without a call, until `endLeases`. */
+  readonly leased?: boolean;
 }
 
 /** A body that tells how far it was read and whether it was given back. */
@@ -91,6 +93,7 @@ export class FakePeering extends PeeringService {
   private readonly resources = new Map<string, FakeResource | Error>();
   private readonly routes = new Map<string, OriginRoute | Error>();
   private readonly arrivals: Array<() => void> = [];
+  private term = 0;
 
   put(url: string, resource: FakeResource | Error): this {
     this.resources.set(url, resource);
@@ -122,12 +125,22 @@ export class FakePeering extends PeeringService {
     const resource = this.resources.get(request.url);
     if (resource === undefined) throw new CodedError('E_ORIGIN_UNREACHABLE', 'no such origin');
     if (resource instanceof Error) throw resource;
+    return this.answer(request, resource, this.term);
+  }
+
+  /** Whatever was leased has to be asked for again. */
+  endLeases(): void {
+    this.term += 1;
+  }
+
+  private answer(request: ResourceRequest, resource: FakeResource, term: number): ResourceResponse {
     const whole = Buffer.from(resource.body);
     const start = request.startByte ?? 0;
     const end = request.lengthBytes === undefined ? whole.length : start + request.lengthBytes;
     const wanted = request.method === 'HEAD' ? Buffer.alloc(0) : whole.subarray(start, end);
     const body = new FakeBody(wanted, resource);
     this.bodies.push(body);
+    const again = () => (term === this.term ? this.answer(request, resource, term) : undefined);
     return {
       status: resource.status ?? 200,
       headers: Object.entries(resource.headers ?? {}),
@@ -135,6 +148,7 @@ export class FakePeering extends PeeringService {
       sizeBytes: resource.isSizeKnown === false ? undefined : whole.length,
       sha256: undefined,
       body,
+      ...(resource.leased === true ? { again } : {}),
     };
   }
 
