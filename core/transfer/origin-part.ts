@@ -41,3 +41,8 @@ export function covers({ firstByte, endByte, totalBytes }: Part, ask: Ask): bool
   if (!asksDirectly(ask)) return firstByte === 0 && endByte === totalBytes;
   return firstByte <= ask.startByte && endByte >= Math.min(ask.endByte ?? totalBytes, totalBytes);
 }
+
+/** Whether others may share the download that this request starts, or it theirs. */
+export function joinable(ask: Ask): boolean {
+  return !ask.personal && ask.startByte < RANGE_DIRECT_BYTES;
+}

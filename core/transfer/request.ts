@@ -41,7 +41,7 @@ import { deliveredHeaders, isFresh, isShareable } from './freshness.js';
 import type { AddressGuard } from './guard.js';
 import { KnownDigests } from './known-digest.js';
 import { isImmutable, lend } from './lend.js';
-import { RANGE_DIRECT_BYTES } from './origin-part.js';
+import { joinable } from './origin-part.js';
 import type { Relays } from './serve.js';
 import type { ObjectStore } from './store.js';
 import { type Trail, WhyBook } from './why.js';
@@ -396,8 +396,3 @@ function cancelled(): CodedError {
 
 /** Nobody waits for this any more, and whoever caused it has said so. */
 function noted(): void {}
-
-/** Whether others may share the download that this request starts, or it theirs. */
-function joinable(ask: Ask): boolean {
-  return !ask.personal && ask.startByte < RANGE_DIRECT_BYTES;
-}
