@@ -27,6 +27,8 @@ export interface Finished {
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Given what the program writes on its standard output, which is then kept nowhere else. */
+  readonly take?: (bytes: Buffer) => void;
 }
 
 export interface RunOptions extends CommandOptions {
@@ -43,12 +45,14 @@ export class Command {
 
   constructor(command: string, args: readonly string[], options: CommandOptions) {
     this.#label = [command, ...args].join(' ').slice(0, 200);
+    const { take, ...rest } = options;
     this.child = spawn(command, args, {
-      ...options,
+      ...rest,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.child.stdout?.setEncoding('utf8').on('data', (chunk) => this.#stdout.append(chunk));
+    if (take !== undefined) this.child.stdout?.on('data', take);
+    else this.child.stdout?.setEncoding('utf8').on('data', (chunk) => this.#stdout.append(chunk));
     this.child.stderr?.setEncoding('utf8').on('data', (chunk) => this.#stderr.append(chunk));
     this.#registration = onExit(() => this.kill());
     this.finished = this.#end();

@@ -6,7 +6,14 @@
 import { parseArgs } from 'node:util';
 import { CodedError, describeError, errorCode } from '@peerage/sdk';
 import { failed, printed } from './report.js';
-import { PEERS, ROUTES, type Scenario, type ScenarioOptions } from './scenario.js';
+import {
+  PEERS,
+  type Peer,
+  RANGES,
+  ROUTES,
+  type Scenario,
+  type ScenarioOptions,
+} from './scenario.js';
 import { SCENARIOS } from './scenarios/index.js';
 
 const EXIT_HELD = 0;
@@ -18,7 +25,10 @@ const USAGE = `usage: npm run lab -- SCENARIO [options]
   --hosts N                 hosts on the LAN
   --size BYTES              size of the file, where a scenario has one
   --via proxy|mirror        how clients reach the cache (once)
-  --peer peerage|direct     direct: the same without Peerage, to compare
+  --peer direct|aria2       to compare: the same without Peerage; aria2 beside it (crowd)
+  --runs N                  how often (kill)
+  --seed N                  number of the first run, so that a failing one can be rerun (kill)
+  --range on|off            whether the origin answers requests for a part (kill)
   --logs DIRECTORY          keep the nodes' logs there
   --json                    print the report as JSON
 
@@ -41,6 +51,9 @@ function parse(args: readonly string[]): Request {
       size: { type: 'string' },
       via: { type: 'string' },
       peer: { type: 'string' },
+      runs: { type: 'string' },
+      seed: { type: 'string' },
+      range: { type: 'string' },
       logs: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
@@ -54,7 +67,10 @@ function parse(args: readonly string[]): Request {
     hosts: count('--hosts', values.hosts),
     sizeBytes: count('--size', values.size),
     via: choice('--via', values.via, ROUTES),
-    peer: choice('--peer', values.peer, PEERS),
+    peer: peerOf(scenario, values.peer),
+    runs: count('--runs', values.runs),
+    seed: count('--seed', values.seed),
+    range: choice('--range', values.range, RANGES),
     logsDirectory: values.logs,
     say: (step: string) => void process.stderr.write(`${step}\n`),
   };
@@ -77,6 +93,13 @@ function choice<T extends string>(
   const chosen = allowed.find((value) => value === text);
   if (chosen !== undefined) return chosen;
   throw new CodedError('E_LAB_OPTIONS', `${option} ${text}`, { expected: allowed.join(' or ') });
+}
+
+function peerOf({ name, peers = ['peerage'] }: Scenario, text: string | undefined) {
+  const peer: Peer | undefined = choice('--peer', text, PEERS);
+  if (peer === undefined || peers.includes(peer)) return peer;
+  const expected = `${peers.join(' or ')} with ${name}`;
+  throw new CodedError('E_LAB_OPTIONS', `--peer ${peer}`, { expected });
 }
 
 async function main(args: readonly string[]): Promise<number> {

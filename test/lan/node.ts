@@ -29,6 +29,8 @@ export interface NodeConfig {
   readonly plugins?: Readonly<Record<string, unknown>>;
   /** Where the url-cache plugin listens; the loopback address of the host by default. */
   readonly listen?: { readonly address: string; readonly port: number };
+  /** Without plugins the core alone runs; true by default. */
+  readonly plugins?: boolean;
 }
 
 export class PeerageNode {
@@ -100,10 +102,19 @@ export class PeerageNode {
     return this.place.run(process.execPath, [PROGRAM, ...args, '--state', stateDirectory]);
   }
 
+  /** What one of the node's views shows, asked on its socket: cheaper than a command. */
+  async look(view: string): Promise<unknown> {
+    const socket = join(this.stateDirectory, 'status.sock');
+    const args = ['-sS', '--fail', '--unix-socket', socket, `http://node/${view}`];
+    return JSON.parse(succeeded(`curl ${view}`, await this.place.run('curl', args)).stdout);
+  }
+
   /** How many other nodes it knows; `undefined` while it does not answer. */
   async countPeers(): Promise<number | undefined> {
-    const asked = await this.command('peers', '--json');
-    return asked.code === 0 ? peersOf(asked.stdout).length : undefined;
+    return this.look('peers').then(
+      (peers) => peersOf(peers).length,
+      () => undefined,
+    );
   }
 
   get #listen(): { readonly address: string; readonly port: number } {
@@ -111,6 +122,7 @@ export class PeerageNode {
   }
 
   #pluginsJson(): unknown {
+    if (this.#config.plugins === false) return { core: this.#config.core ?? {}, plugins: {} };
     const settings = { ...this.#config.urlCache, listen: this.#listen };
     const urlCache = { use: '@peerage/url-cache', enabled: true, settings };
     const { core = {}, plugins } = this.#config;
@@ -128,11 +140,10 @@ function eventOf(line: string): unknown {
   }
 }
 
-/** The list that `peerage peers --json` prints. */
-function peersOf(text: string): readonly unknown[] {
-  const printed: unknown = JSON.parse(text);
-  if (Array.isArray(printed)) return printed as readonly unknown[];
-  throw new CodedError('E_LAB_COMMAND', `peerage peers printed ${text.slice(0, 200)}`, {
+/** The list that a node shows of its peers. */
+function peersOf(shown: unknown): readonly unknown[] {
+  if (Array.isArray(shown)) return shown as readonly unknown[];
+  throw new CodedError('E_LAB_COMMAND', `the peers of a node: ${JSON.stringify(shown)}`, {
     expected: 'a list of peers',
   });
 }

@@ -23,7 +23,7 @@ export interface Place {
 }
 
 /** The options with the lab's small environment, extended by the caller's. */
-export function inPlace(directory: string, options: CommandOptions): Required<CommandOptions> {
+export function inPlace(directory: string, options: CommandOptions): CommandOptions {
   const env = {
     PATH: `${dirname(process.execPath)}:${SYSTEM_PATH}`,
     HOME: directory,
@@ -31,7 +31,7 @@ export function inPlace(directory: string, options: CommandOptions): Required<Co
     LANG: 'C.UTF-8',
     ...options.env,
   };
-  return { cwd: options.cwd ?? directory, env };
+  return { ...options, cwd: options.cwd ?? directory, env };
 }
 
 /** A loopback address of this machine that a node or client can have for its own. */

@@ -17,6 +17,8 @@ export interface Report {
   readonly scenario: string;
   readonly options: Readonly<Record<string, number | string | boolean>>;
   readonly rows: readonly Row[];
+  /** What the rows are made of, where they sum up. */
+  readonly details?: readonly Row[];
   readonly targets: readonly Target[];
   /** What a reader has to know to judge the figures. */
   readonly notes: readonly string[];
@@ -60,6 +62,7 @@ export function printed(report: Report): string {
   const parts = [
     `${report.scenario} (${options.join(', ')})`,
     table(report.rows),
+    table(report.details ?? []),
     table(targets),
     report.notes.join('\n'),
   ];

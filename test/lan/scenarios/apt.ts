@@ -23,6 +23,7 @@ const DETECT_SCRIPT = join(CLIENT_SCRIPTS, 'apt-proxy-detect');
 export const apt: Scenario = {
   name: 'apt',
   summary: 'apt-get update and install on every host: each package leaves the origin once',
+  peers: ['peerage', 'direct'],
   missing: () => missingForOrigin() ?? missingTools([...REPOSITORY_TOOLS, ...APT_TOOLS]),
   run,
 };

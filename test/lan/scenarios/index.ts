@@ -2,10 +2,24 @@
 import type { Scenario } from '../scenario.js';
 import { apt } from './apt.js';
 import { doctor } from './doctor.js';
+import { crowd } from './crowd.js';
 import { enrol } from './enrol.js';
+import { holder } from './holder.js';
+import { kill } from './kill.js';
 import { npm } from './npm.js';
 import { once } from './once.js';
 import { revoke } from './revoke.js';
 import { survive } from './survive.js';
 
 export const SCENARIOS: readonly Scenario[] = [once, apt, npm, enrol, revoke, survive, doctor];
+export const SCENARIOS: readonly Scenario[] = [
+  once,
+  apt,
+  npm,
+  crowd,
+  holder,
+  kill,
+  enrol,
+  revoke,
+  survive,
+];

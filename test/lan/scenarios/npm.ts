@@ -26,6 +26,7 @@ const NAMED_REQUESTS = 20;
 export const npm: Scenario = {
   name: 'npm',
   summary: 'npm ci through two mirrors: the second takes nothing from the registry',
+  peers: ['peerage', 'direct'],
   missing: () => missingTools(NPM_TOOLS),
   run,
 };

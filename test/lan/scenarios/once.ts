@@ -35,6 +35,7 @@ interface Fetched {
 export const once: Scenario = {
   name: 'once',
   summary: 'a file, one host after another: the origin serves it once',
+  peers: ['peerage', 'direct'],
   missing: missingForOrigin,
   run,
 };
