@@ -215,9 +215,11 @@ export class Fetch {
     flight.from = offer.source.name;
     const before = flight.receivedBytes;
     try {
+      let at = (before / PIECE_BYTES) * HASH_BYTES;
       for await (const bytes of this.options.peers.pieces(offer, before / PIECE_BYTES)) {
         if (download.adopted === undefined) await this.adopt(download, offer, bytes);
-        await flight.append(bytes);
+        await flight.append(bytes, offer.hashes.subarray(at, at + HASH_BYTES));
+        at += HASH_BYTES;
       }
       if (download.adopted === undefined) await this.adopt(download, offer, Buffer.alloc(0));
     } finally {

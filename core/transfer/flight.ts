@@ -101,9 +101,12 @@ export class Flight {
     return this.hasher.sizeBytes;
   }
 
-  /** @throws CodedError `E_DIGEST_MISMATCH` before the last bytes are passed on, `E_CANCELLED` */
-  async append(chunk: Buffer): Promise<void> {
-    this.hasher.update(chunk);
+  /**
+   * @param hash if the chunk is a whole piece that was verified: its hash
+   * @throws CodedError `E_DIGEST_MISMATCH` before the last bytes are passed on, `E_CANCELLED`
+   */
+  async append(chunk: Buffer, hash?: Buffer): Promise<void> {
+    this.hasher.update(chunk, hash);
     this.options.trail.came(this.from, chunk.length);
     this.known?.update(chunk);
     if (this.totalBytes !== undefined && this.receivedBytes >= this.totalBytes) this.verify();

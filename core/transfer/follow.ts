@@ -163,7 +163,7 @@ class Follower {
     if (!verifyPiece(this.head, piece, chain, signature)) {
       throw new PeerFault('lied', `piece ${piece} does not match its signature`);
     }
-    await flight.append(bytes);
+    await flight.append(bytes, hash);
     flight.track.addPiece(Buffer.from(signature));
   }
 

@@ -40,9 +40,11 @@ export class PieceHasher {
   /** Called when a piece is whole. */
   onPiece: ((piece: number, chain: Buffer) => void) | undefined;
 
-  update(chunk: Buffer): void {
+  /** @param hash if the chunk is the next piece, and its hash was computed to verify it */
+  update(chunk: Buffer, hash?: Buffer): void {
     this.whole.update(chunk);
     this.sizeBytes += chunk.length;
+    if (hash !== undefined && this.pieceFill === 0) return this.addPiece(hash);
     let at = 0;
     while (at < chunk.length) {
       const part = chunk.subarray(at, at + PIECE_BYTES - this.pieceFill);
@@ -65,12 +67,15 @@ export class PieceHasher {
   }
 
   private endPiece(): void {
-    const hash = this.piece.digest();
+    this.addPiece(this.piece.digest());
+    this.piece = createHash('sha256');
+    this.pieceFill = 0;
+  }
+
+  private addPiece(hash: Buffer): void {
     this.chain = nextLink(this.chain, hash);
     this.hashes.push(hash);
     this.onPiece?.(this.hashes.length - 1, this.chain);
-    this.piece = createHash('sha256');
-    this.pieceFill = 0;
   }
 }
 
