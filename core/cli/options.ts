@@ -39,6 +39,7 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage doctor                   look at network, node and clients; say what to do
   peerage setup apt|npm|pip|freshclam|env   show what the client needs to ask this machine's cache;
                                    --write writes it, --undo takes it back
+  peerage service install | uninstall   run the node as a hardened systemd service
   peerage ca init [--group NAME]   make a group's CA on this machine, and join this machine to it
   peerage ca token --name NAME     one line that lets one machine join under that name
   peerage join HOST[:PORT] TOKEN          join the group of that line; HOST has the CA (TOKEN -: from input)

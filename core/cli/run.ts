@@ -38,6 +38,7 @@ async function dispatch(line: CommandLine): Promise<number> {
   }
   if (VIEWS.includes(command)) return look(line, command);
   if (command === 'doctor') return (await import('./doctor.js')).doctor(line);
+  if (command === 'service') return (await import('./service.js')).service(line, verb);
   if (command === 'setup') return (await import('./setup.js')).setup(line, verb);
   if (command === 'why') return (await import('./why.js')).why(line, verb);
   if (command === 'start') return (await import('./start.js')).start(line);

@@ -1,0 +1,122 @@
+/**
+ * `peerage service install|uninstall`: writes a hardened systemd unit, enables and starts it, or
+ * takes it away; the state directory stays. With `--file` the unit is only written there, for
+ * images and for a look at it. Prints what systemd itself thinks of the unit.
+ */
+import { execFile } from 'node:child_process';
+import { access, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { CodedError } from '@peerage/sdk';
+import type { CommandLine } from './options.js';
+import { print, usage } from './output.js';
+import { SYSUSERS, unitText } from './systemd-unit.js';
+
+const run = promisify(execFile);
+
+const UNIT_FILE = '/etc/systemd/system/peerage.service';
+const SYSUSERS_FILE = '/etc/sysusers.d/peerage.conf';
+const PROGRAM_TIMEOUT_MS = 60_000;
+
+export async function service(line: CommandLine, verb: string | undefined): Promise<number> {
+  if (verb === 'install') return install(line);
+  if (verb === 'uninstall') return uninstall(line);
+  throw usage('service install or service uninstall?');
+}
+
+async function install(line: CommandLine): Promise<number> {
+  const file = line.file ?? UNIT_FILE;
+  const enable = line.file === undefined;
+  if (enable) await demandSystemd();
+  const program = await realpath(fileURLToPath(new URL('../../bin/peerage.js', import.meta.url)));
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, unitText({ node: process.execPath, program }), { mode: 0o644 });
+  const judged = await judge(file);
+  if (enable) {
+    await writeFile(SYSUSERS_FILE, SYSUSERS, { mode: 0o644 });
+    await tool('systemd-sysusers', SYSUSERS_FILE);
+    await tool('systemctl', 'daemon-reload');
+    await tool('systemctl', 'enable', '--now', 'peerage.service');
+  }
+  const next = enable
+    ? 'it runs: `systemctl status peerage`, `journalctl -u peerage`, `peerage doctor`'
+    : 'nothing was enabled';
+  print(
+    line,
+    { file, enabled: enable, ...judged },
+    [`wrote ${file}`, ...judged.lines, next].join('\n'),
+  );
+  return judged.valid === false ? 1 : 0;
+}
+
+async function uninstall(line: CommandLine): Promise<number> {
+  const file = line.file ?? UNIT_FILE;
+  if (line.file === undefined) {
+    await demandSystemd();
+    await run('systemctl', ['disable', '--now', 'peerage.service']).catch(() => undefined);
+    await rm(SYSUSERS_FILE, { force: true });
+  }
+  await rm(file, { force: true });
+  if (line.file === undefined) await tool('systemctl', 'daemon-reload');
+  const kept = 'the state directory and the user stay';
+  print(line, { file, removed: true }, `removed ${file}; ${kept}`);
+  return 0;
+}
+
+/** @throws CodedError `E_SERVICE_UNAVAILABLE` */
+async function demandSystemd(): Promise<void> {
+  const running = await access('/run/systemd/system').then(
+    () => true,
+    () => false,
+  );
+  if (running && process.getuid?.() === 0) return;
+  throw new CodedError(
+    'E_SERVICE_UNAVAILABLE',
+    'a service can only be installed by root, with systemd',
+    {
+      action: 'run it with sudo; or have the unit written with --file, and install it by hand',
+    },
+  );
+}
+
+/** @throws CodedError `E_SERVICE_UNAVAILABLE` with what the tool said */
+async function tool(command: string, ...words: string[]): Promise<void> {
+  try {
+    await run(command, words, { timeout: PROGRAM_TIMEOUT_MS });
+  } catch (cause) {
+    const said = (cause as { stderr?: string }).stderr?.trim() ?? '';
+    throw new CodedError('E_SERVICE_UNAVAILABLE', `${command} ${words.join(' ')}: ${said}`, {
+      cause,
+    });
+  }
+}
+
+interface Judgement {
+  /** `undefined` where there is no systemd-analyze. */
+  readonly valid: boolean | undefined;
+  /** Exposure from 0 (safe) to 10, by systemd-analyze security. */
+  readonly exposure: number | undefined;
+  readonly lines: readonly string[];
+}
+
+async function judge(file: string): Promise<Judgement> {
+  const analyze = (...words: string[]) =>
+    run('systemd-analyze', words, { timeout: PROGRAM_TIMEOUT_MS }).then(
+      ({ stdout, stderr }) => ({ ok: true, text: stdout + stderr }),
+      (error: { code?: unknown; stdout?: string; stderr?: string }) => {
+        return { ok: false, text: `${error.stdout ?? ''}${error.stderr ?? ''}`, code: error.code };
+      },
+    );
+  const verified = await analyze('verify', file);
+  if ('code' in verified && verified.code === 'ENOENT') {
+    return { valid: undefined, exposure: undefined, lines: ['systemd-analyze is not there'] };
+  }
+  const { text } = await analyze('security', '--offline=true', file);
+  const score = /Overall exposure level.*?:\s*([\d.]+)/.exec(text)?.[1];
+  const lines = [
+    verified.ok ? 'systemd-analyze verify: in order' : `systemd-analyze verify: ${verified.text}`,
+    `systemd-analyze security: exposure ${score ?? 'unknown'} of 10 (lower is safer)`,
+  ];
+  return { valid: verified.ok, exposure: score === undefined ? undefined : Number(score), lines };
+}
