@@ -19,8 +19,8 @@ import {
   StatusService,
   Storage,
 } from '@peerage/sdk';
+import { pluginContainer as container } from '@peerage/sdk/injection.js';
 import { PlannedSchedule } from '@peerage/sdk/planned-schedule.js';
-import { container } from 'tsyringe';
 import { type StartMessage, type ToPlugin, toWireError } from './channel.js';
 import { Line, send } from './inside/line.js';
 import { RemotePeering } from './inside/peering.js';

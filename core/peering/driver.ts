@@ -228,8 +228,7 @@ export class PeeringDriver implements LanPeering {
   private witness({ from, message }: Received): void {
     if (message.type === 'response') {
       const { witness } = this.searches.get(message.id) ?? {};
-      const toUs = message.to === this.options.peer.kid;
-      if (toUs) witness?.answered(from.name, message.copy === undefined ? 'none' : 'has-it');
+      witness?.answered(from.name, message.copy === undefined ? 'none' : 'has-it');
     }
     if (message.type !== 'progress') return;
     // What others say of a download is tied to it by its URL: its number is theirs, not ours.

@@ -81,10 +81,6 @@ export class Peer {
     return this.earliest;
   }
 
-  get kid(): string {
-    return this.options.kid;
-  }
-
   /** The measured round trip R in milliseconds (§4.4). */
   get roundTripMs(): number {
     return this.roundTrip.estimateMs;

@@ -18,8 +18,12 @@ import { until } from '../until.js';
 
 const LINE_RATE_KBIT = 100_000;
 const DEADLINE_MS = 60_000;
-/** Time passes as it does, only the wall clock is another one. */
-const WALL_CLOCK_ALONE = { FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+
+/** A program's environment with another wall clock; time passes as it does. */
+function atAnotherTime(offset: string): Record<string, string> {
+  const library = '/usr/$LIB/faketime/libfaketime.so.1';
+  return { LD_PRELOAD: library, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+}
 
 export const doctor: Scenario = {
   name: 'doctor',
@@ -157,13 +161,12 @@ async function wrongClock({ group, third }: Stage): Promise<Diagnosis> {
   const node = group.node(3);
   await node.stop();
   const state = ['--state', node.stateDirectory, '--config', join(third.directory, 'plugins.json')];
-  const ahead = ['-f', '+3600s', process.execPath, PROGRAM];
-  const env = WALL_CLOCK_ALONE;
-  const program = third.spawn('faketime', [...ahead, 'start', ...state], { env });
+  const env = atAnotherTime('+3600s');
+  const program = third.spawn(process.execPath, [PROGRAM, 'start', ...state], { env });
   try {
     return await until('others are heard in another time', DEADLINE_MS, async () => {
-      const words = [...ahead, 'doctor', '--json', ...state];
-      const { stdout } = await third.run('faketime', words, { env });
+      const words = [PROGRAM, 'doctor', '--json', ...state];
+      const { stdout } = await third.run(process.execPath, words, { env });
       const seen = JSON.parse(stdout) as Diagnosis;
       return seen.findings.some(({ check, level }) => check === 'clock' && level === 'bad')
         ? seen
@@ -178,8 +181,9 @@ async function wrongClock({ group, third }: Stage): Promise<Diagnosis> {
 /** An identity of 90 days ago, which was good for 30. */
 async function expired({ host }: Stage): Promise<Diagnosis> {
   const state = ['--state', join(host.directory, 'old')];
-  const past = ['-f', '-90d', process.execPath, PROGRAM, 'ca', 'init', ...state];
-  succeeded('ca init', await host.run('faketime', past, { env: WALL_CLOCK_ALONE }));
+  const words = [PROGRAM, 'ca', 'init', ...state];
+  const env = atAnotherTime('-90d');
+  succeeded('ca init', await host.run(process.execPath, words, { env }));
   const { stdout } = await host.run(process.execPath, [PROGRAM, 'doctor', '--json', ...state]);
   return JSON.parse(stdout) as Diagnosis;
 }
