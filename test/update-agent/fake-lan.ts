@@ -35,7 +35,7 @@ export class FakeLan {
   readonly announced: Announcement[] = [];
   /** Where a server on this machine stands for the origin. */
   originPort: number | undefined;
-  private readonly listeners = new Map<string, (announcement: Announcement) => void>();
+  private readonly listeners = new Set<Hearing>();
 
   node(name: string, hasInternet = true): FakeNode {
     return new FakeNode(this, name, hasInternet);
@@ -43,15 +43,20 @@ export class FakeLan {
 
   tell(announcement: Announcement): void {
     this.announced.push(announcement);
-    for (const [node, listener] of this.listeners) {
+    for (const { node, listener } of this.listeners) {
       if (node !== announcement.from) listener(announcement);
     }
   }
 
-  hear(node: string, listener: (announcement: Announcement) => void): () => void {
-    this.listeners.set(node, listener);
-    return () => this.listeners.delete(node);
+  hear(hearing: Hearing): () => void {
+    this.listeners.add(hearing);
+    return () => this.listeners.delete(hearing);
   }
+}
+
+interface Hearing {
+  readonly node: string;
+  readonly listener: (announcement: Announcement) => void;
 }
 
 export class FakeNode extends PeeringService {
@@ -113,7 +118,7 @@ export class FakeNode extends PeeringService {
   }
 
   override async onAnnouncement(listener: (announcement: Announcement) => void) {
-    return { dispose: this.lan.hear(this.name, listener) };
+    return { dispose: this.lan.hear({ node: this.name, listener }) };
   }
 }
 
