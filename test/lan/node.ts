@@ -25,12 +25,10 @@ export interface NodeConfig {
   readonly core?: Readonly<Record<string, unknown>>;
   /** Settings of the url-cache plugin, beyond where it listens. */
   readonly urlCache?: Readonly<Record<string, unknown>>;
-  /** Further plugins: what stands in plugins.json under their ids. */
-  readonly plugins?: Readonly<Record<string, unknown>>;
+  /** Further plugins: what stands in plugins.json under their ids; false: the core alone runs. */
+  readonly plugins?: Readonly<Record<string, unknown>> | false;
   /** Where the url-cache plugin listens; the loopback address of the host by default. */
   readonly listen?: { readonly address: string; readonly port: number };
-  /** Without plugins the core alone runs; true by default. */
-  readonly plugins?: boolean;
 }
 
 export class PeerageNode {

@@ -1,8 +1,8 @@
 /** The scenarios that `npm run lab` knows. */
 import type { Scenario } from '../scenario.js';
 import { apt } from './apt.js';
-import { doctor } from './doctor.js';
 import { crowd } from './crowd.js';
+import { doctor } from './doctor.js';
 import { enrol } from './enrol.js';
 import { holder } from './holder.js';
 import { kill } from './kill.js';
@@ -11,15 +11,15 @@ import { once } from './once.js';
 import { revoke } from './revoke.js';
 import { survive } from './survive.js';
 
-export const SCENARIOS: readonly Scenario[] = [once, apt, npm, enrol, revoke, survive, doctor];
 export const SCENARIOS: readonly Scenario[] = [
-  once,
   apt,
-  npm,
   crowd,
+  doctor,
+  enrol,
   holder,
   kill,
-  enrol,
+  npm,
+  once,
   revoke,
   survive,
 ];
