@@ -21,6 +21,7 @@ import { PolicyKeeper } from './membership/policy-keeper.js';
 import { Renewal } from './membership/renewal.js';
 import { PeeringDriver } from './peering/driver.js';
 import type { Logger } from './ports/log.js';
+import type { PluginHost } from './ports/ports.js';
 import { ControlService } from './service/control.js';
 import { loadIdentity, prepareState, takeLock } from './state.js';
 import { systemClock } from './system.js';
@@ -39,6 +40,7 @@ const MIB = 1024 * 1024;
 export interface RunningNode {
   readonly identity: Identity;
   readonly solo: boolean;
+  readonly host: PluginHost;
   /** Stops everything in reverse order. */
   stop(): Promise<void>;
 }
@@ -96,7 +98,7 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   const host = parts.resolve(PluginHosting);
   life.onDispose(() => host.stop());
   await host.start();
-  return { identity, solo, stop: () => life.dispose() };
+  return { identity, solo, host, stop: () => life.dispose() };
 }
 
 /** What the store holds was said before; who contradicts it from now on is noted. */

@@ -35,7 +35,10 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage status | peers | downloads
   peerage why [URL]                why it was answered as it was; without URL: the last requests
   peerage cache list | pin URL | unpin URL | purge URL
-  peerage plugins list | enable ID | disable ID
+  peerage plugins list | enable ID | disable ID | restart ID | reload
+  peerage plugins validate | why URL      judge plugins.json; which plugin serves a URL, and why
+  peerage create-plugin DIR | dev DIR     begin a plugin; run it, started anew at every save
+  peerage PLUGIN [COMMAND …]       the commands that a plugin adds
   peerage doctor                   look at network, node and clients; say what to do
   peerage setup apt|npm|pip|freshclam|env   show what the client needs to ask this machine's cache;
                                    --write writes it, --undo takes it back

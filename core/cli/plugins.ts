@@ -1,18 +1,43 @@
-/** The command that edits plugins.json: plugins enable|disable. */
+/** The commands about plugins: those that edit plugins.json, judge it, or change what runs. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { CodedError } from '@peerage/sdk';
 import { applyEdits, modify } from 'jsonc-parser';
 import { nearest, parseConfiguration } from '../ports/configuration.js';
+import type { ReloadReport } from '../ports/ports.js';
+import { ask } from './client.js';
+import { validate, whyPlugin } from './judge-plugins.js';
 import type { CommandLine } from './options.js';
 import { print, usage } from './output.js';
 
-/** `peerage plugins enable|disable ID`: edits plugins.json, keeping its comments. */
 export async function plugins(
   line: CommandLine,
   verb: string,
+  argument: string | undefined,
+): Promise<number> {
+  if (verb === 'enable' || verb === 'disable') return edit(line, verb, argument);
+  if (verb === 'validate') return validate(line);
+  if (verb === 'why') return whyPlugin(line, argument);
+  if (verb === 'reload') return reload(line);
+  if (verb !== 'restart') throw usage(`plugins ${verb} is not known`);
+  if (argument === undefined) throw usage('which plugin?');
+  const path = `/plugins/restart?plugin=${encodeURIComponent(argument)}`;
+  print(line, await ask(line.stateDirectory, 'POST', path), `${argument} was started anew`);
+  return 0;
+}
+
+async function reload(line: CommandLine): Promise<number> {
+  const done = (await ask(line.stateDirectory, 'POST', '/plugins/reload')) as ReloadReport;
+  const parts = Object.entries(done).map(([what, ids]) => `${what}: ${ids.join(', ') || 'none'}`);
+  print(line, done, parts.join('\n'));
+  return 0;
+}
+
+/** `peerage plugins enable|disable ID`: edits plugins.json, keeping its comments. */
+async function edit(
+  line: CommandLine,
+  verb: 'enable' | 'disable',
   id: string | undefined,
 ): Promise<number> {
-  if (verb !== 'enable' && verb !== 'disable') throw usage(`plugins ${verb} is not known`);
   if (id === undefined) throw usage('which plugin?');
   const file = line.configurationFile;
   if (file === undefined) {
@@ -36,7 +61,7 @@ export async function plugins(
   print(
     line,
     { id, enabled, file },
-    `${id} ${verb}d in ${file}; it takes effect when the node is restarted`,
+    `${id} ${verb}d in ${file}; a running node that uses this file takes it up`,
   );
   return 0;
 }

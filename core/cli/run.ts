@@ -6,14 +6,24 @@ import { CodedError, describeError, errorCode } from '@peerage/sdk';
 import { CORE_VERSION } from '../version.js';
 import { look } from './look.js';
 import { type CommandLine, parseCommandLine, USAGE } from './options.js';
+import { runPluginCommand, splitPluginCommand } from './plugin-command.js';
 import { cache, get } from './resources.js';
 
 const VIEWS = ['status', 'peers', 'downloads'];
+/** Every other first word is a plugin's. */
+const BUILT_IN = [
+  ...VIEWS,
+  ...'doctor setup why start get cache plugins ca join create-plugin dev'.split(' '),
+];
 
 /** @returns the exit code: 0 done, 1 failed, 2 used wrongly, 3 no node is running */
 export async function run(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--json');
   try {
+    const foreign = splitPluginCommand(argv);
+    if (foreign !== undefined && !BUILT_IN.includes(foreign.plugin)) {
+      return await runPluginCommand(foreign);
+    }
     return await dispatch(parseCommandLine(argv));
   } catch (error) {
     const code = errorCode(error);
@@ -49,6 +59,10 @@ async function dispatch(line: CommandLine): Promise<number> {
     return verb === 'list'
       ? look(line, 'plugins')
       : (await import('./plugins.js')).plugins(line, verb ?? '', argument);
+  if (command === 'create-plugin') {
+    return (await import('./create-plugin.js')).createPlugin(line, verb);
+  }
+  if (command === 'dev') return (await import('./dev.js')).dev(line, verb);
   if (command === 'ca') return (await import('./authority.js')).ca(line, verb ?? '', argument);
   if (command === 'join') return (await import('./join.js')).join(line, verb, argument);
   throw new CodedError('E_USAGE', `${command} is not a command`, {

@@ -7,6 +7,7 @@ import { systemClock } from '../system.js';
 import { Fetch } from '../transfer/fetch.js';
 import { AddressGuard } from '../transfer/guard.js';
 import { OriginFetcher } from '../transfer/origin.js';
+import { OwnContentService } from '../transfer/own-content.js';
 import { PeerFetcher } from '../transfer/peer-fetch.js';
 import { RequestPath } from '../transfer/request.js';
 import type { Relays } from '../transfer/serve.js';
@@ -39,6 +40,12 @@ export function composeContent(register: Register, ground: Ground): void {
     const origin = p.resolve(OriginFetcher);
     const peers = p.resolve(PeerFetcher);
     return new Fetch({ store, origin, peers, peering, identity, keyring, clock, logger, internet });
+  });
+  register(OwnContentService, (p) => {
+    const transfer = p.resolve(RequestPath);
+    const peering = p.resolve(PeeringDriver);
+    const origin = p.resolve(OriginFetcher);
+    return new OwnContentService({ store, transfer, peering, origin, identity, clock, internet });
   });
   register(RequestPath, (p) => {
     const guard = p.resolve(AddressGuard);

@@ -4,6 +4,7 @@ import { PolicyKeeper } from '../membership/policy-keeper.js';
 import { PeeringDriver } from '../peering/driver.js';
 import { ControlService } from '../service/control.js';
 import { systemClock } from '../system.js';
+import { OwnContentService } from '../transfer/own-content.js';
 import { RequestPath } from '../transfer/request.js';
 import { ObjectServer } from '../transfer/serve.js';
 import { CORE_VERSION } from '../version.js';
@@ -18,6 +19,13 @@ export function composeSurface(register: Register, ground: Ground): void {
       configuration,
       stateDirectory,
       transfer,
+      own: p.resolve(OwnContentService),
+      announcements: p.resolve(PeeringDriver),
+      view: {
+        status: () => p.resolve(ControlService).view('/status'),
+        peers: () => p.resolve(ControlService).view('/peers'),
+        downloads: () => p.resolve(ControlService).view('/downloads'),
+      },
       coreVersion,
       clock: systemClock,
       logger,

@@ -24,6 +24,7 @@ import { type PluginPackage, readPlugin } from './manifest.js';
 import type { PluginTimes } from './plugin-process.js';
 import { carryOut, plan, report } from './reload.js';
 import { TicketOffice } from './tickets.js';
+import { watchFile } from './watch.js';
 
 const PLUGINS_MAX = 64;
 /** What the program of the plugins' processes consists of: the core's own code, and packages. */
@@ -46,6 +47,7 @@ export class PluginHosting implements PluginHost {
   private readonly readPaths = new WeakMap<PluginPackage, readonly string[]>();
   private tickets: TicketOffice | undefined;
   private calls: CallTable = {};
+  private watcher: { dispose(): void } | undefined;
   /** Reloads come one after the other. */
   private turn: Promise<unknown> = Promise.resolve();
 
@@ -68,9 +70,13 @@ export class PluginHosting implements PluginHost {
     const late = (hosted: Hosted) => hosted.waitsFor('schedule') && !hosted.waitsFor('start');
     await Promise.all(this.hosted.filter((one) => !late(one)).map((one) => one.begin()));
     await Promise.all(this.hosted.filter(late).map((one) => one.begin()));
+    // What is wrong with the new file was logged; what ran before runs on.
+    const changed = () => void this.reload().catch(() => undefined);
+    this.watcher = watchFile(this.configuration.file, changed);
   }
 
   async stop(): Promise<void> {
+    this.watcher?.dispose();
     await this.turn.catch(() => undefined);
     await Promise.all(this.hosted.map((hosted) => hosted.stop()));
     await this.tickets?.close();

@@ -11,6 +11,7 @@ import {
   CommandService,
   type Disposable,
   ElectionService,
+  errorCode,
   PeeringService,
   Plugin,
   PluginContext,
@@ -23,6 +24,7 @@ import { pluginContainer as container } from '@peerage/sdk/injection.js';
 import { PlannedSchedule } from '@peerage/sdk/planned-schedule.js';
 import { type StartMessage, type ToPlugin, toWireError } from './channel.js';
 import { Line, send } from './inside/line.js';
+import { guardListening } from './inside/listen-guard.js';
 import { RemotePeering } from './inside/peering.js';
 import { RemoteCommands, RemoteElection, RemotePrograms, RemoteStatus } from './inside/services.js';
 import { FileStorage } from './inside/storage.js';
@@ -83,9 +85,12 @@ function offer(message: StartMessage, context: PluginContext): void {
 }
 
 async function start(message: StartMessage): Promise<void> {
+  guardListening(message.listen);
   offer(message, makeContext(message, subscriptions));
-  const module = (await import(message.main)) as { default?: unknown };
-  const found = module.default;
+  const module = await load(message);
+  // A CommonJS module's class is one level deeper.
+  const outer = module.default;
+  const found = typeof outer === 'object' ? (outer as { default?: unknown })?.default : outer;
   if (typeof found !== 'function') {
     throw new CodedError(
       'E_PLUGIN_SHAPE',
@@ -97,6 +102,22 @@ async function start(message: StartMessage): Promise<void> {
   }
   plugin = construct(found as PluginClass, message.id);
   await plugin.activate();
+}
+
+/** The plugin's main module. @throws CodedError `E_PLUGIN_LOAD` where something is not there */
+async function load({ main, id }: StartMessage): Promise<{ default?: unknown }> {
+  try {
+    return (await import(main)) as { default?: unknown };
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'ERR_ACCESS_DENIED') throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CodedError('E_PLUGIN_LOAD', `${id}: ${why.slice(0, 300)}`, {
+      expected: 'its main module and all packages of its dependencies',
+      action: 'npm install in its directory, build it, and declare what it imports',
+      cause,
+    });
+  }
 }
 
 function construct(pluginClass: PluginClass, id: string): Plugin {

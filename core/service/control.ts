@@ -7,6 +7,7 @@
  *   POST /cache/pin /cache/unpin /cache/purge ?url=…    control
  *   POST /policy/reload        policy.xml has changed    control
  *   POST /probe                broadcast a hello now     control
+ *   POST /plugins/…            see `plugin-changes`      control
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -21,6 +22,7 @@ import {
   type ResourceResponse,
 } from '@peerage/sdk';
 import { Monitor } from './monitor.js';
+import { pluginChanges } from './plugin-changes.js';
 import { type ControlOptions, type View, viewsOf } from './views.js';
 
 type Change = (url: string) => Promise<unknown>;
@@ -29,12 +31,14 @@ export class ControlService {
   private readonly options: ControlOptions;
   private readonly servers: Server[] = [];
   private readonly monitor: Monitor;
+  private readonly pluginChanges: ReturnType<typeof pluginChanges>;
   private readonly views: Readonly<Record<string, View>>;
 
   constructor(options: ControlOptions) {
     this.options = options;
     this.views = viewsOf(options);
     this.monitor = new Monitor(options);
+    this.pluginChanges = pluginChanges(options.host);
   }
 
   async open(): Promise<void> {
@@ -49,6 +53,11 @@ export class ControlService {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     }
+  }
+
+  /** What a path shows, for those inside the core. */
+  view(path: '/status' | '/peers' | '/downloads'): unknown {
+    return this.views[path]?.(new URLSearchParams());
   }
 
   private async listen(name: string, mode: number, mayChange: boolean): Promise<void> {
@@ -95,6 +104,12 @@ export class ControlService {
       if (request.method === 'GET' && pathname === '/get') {
         return await this.get(url, searchParams.get('sha256'), response);
       }
+      const ofPlugins = Object.hasOwn(this.pluginChanges, pathname)
+        ? this.pluginChanges[pathname]
+        : undefined;
+      if (request.method === 'POST' && ofPlugins !== undefined) {
+        return sendJson(response, 200, await ofPlugins(searchParams));
+      }
       const change = Object.hasOwn(this.changes, pathname) ? this.changes[pathname] : undefined;
       if (request.method !== 'POST' || change === undefined) {
         throw new CodedError('E_CALL_UNKNOWN', `${request.method} ${pathname} is not known`);
@@ -108,6 +123,7 @@ export class ControlService {
   }
 
   private async get(url: string, sha256: string | null, response: ServerResponse): Promise<void> {
+    this.options.host.requested(url);
     const found: ResourceResponse = await this.options.transfer.open('cli', {
       url,
       policy: knownDigest(sha256),

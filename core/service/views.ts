@@ -58,6 +58,7 @@ export function viewsOf(options: ControlOptions): Readonly<Record<string, View>>
     '/peers': () => peering.status().peers,
     '/downloads': () => transfer.downloads(),
     '/plugins': () => host.plugins(),
+    '/commands': () => host.commands(),
     '/cache': () => transfer.entries(),
     '/why': (query) => transfer.why(query.get('url') ?? undefined),
   };

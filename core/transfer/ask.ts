@@ -1,6 +1,6 @@
 /**
  * A request, checked and normalised: the first step of the request path. Everything later in the
- * path relies on it: an absolute http(s) URL without fragment or credentials, lower-case headers
+ * path relies on it: an absolute URL (http, https, or a scheme of a plugin's own) without fragment or credentials, lower-case headers
  * without hop-by-hop ones, whole byte numbers.
  */
 import { CodedError, type ResourcePolicy, type ResourceRequest } from '@peerage/sdk';
@@ -10,6 +10,18 @@ import { type Headers, isPersonal, isShareable, requestVariant } from './freshne
 const URL_LENGTH_MAX = 8192;
 /** Longest URL that fits a request packet (PROTOCOL §2.1). */
 const PACKET_URL_LENGTH_MAX = 700;
+
+/** Schemes that programs give a meaning of their own; every other one is the web's or a plugin's. */
+const FOREIGN_SCHEMES = new Set([
+  'file:',
+  'data:',
+  'javascript:',
+  'blob:',
+  'about:',
+  'ftp:',
+  'ws:',
+  'wss:',
+]);
 
 /** Between two hops, or ours to decide: never forwarded. */
 const NOT_FORWARDED = new Set(
@@ -59,7 +71,8 @@ export function normalise(service: string, request: ResourceRequest): Ask {
     return SHARED_HEADERS.has(name) || DROPPED_HEADER.test(name);
   });
   const personal = !known || isPersonal(headers) || policy.unshared === true;
-  const tls = url.protocol === 'https:';
+  // What is published under a scheme of a plugin's own was never on a cleartext line.
+  const tls = url.protocol !== 'http:';
   const variant = requestVariant(headers);
   const { startByte = 0, lengthBytes } = request;
   if (!isCount(startByte) || (lengthBytes !== undefined && !isCount(lengthBytes))) {
@@ -94,7 +107,7 @@ function parseUrl(text: string): URL {
   try {
     const url = new URL(text);
     const plain = url.username === '' && url.password === '' && text.length <= URL_LENGTH_MAX;
-    if (plain && (url.protocol === 'http:' || url.protocol === 'https:')) {
+    if (plain && !FOREIGN_SCHEMES.has(url.protocol)) {
       url.hash = '';
       return url;
     }
@@ -102,10 +115,16 @@ function parseUrl(text: string): URL {
     // Falls through to the one error for all bad URLs.
   }
   throw new CodedError('E_URL_INVALID', `${text.slice(0, 200)} cannot be fetched`, {
-    expected: `an absolute http or https URL without credentials, at most ${URL_LENGTH_MAX} characters`,
+    expected: `an absolute URL that can be shared, without credentials, at most ${URL_LENGTH_MAX} characters`,
   });
 }
 
 function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
+}
+
+/** A URI of a plugin's own scheme: the Internet has no answer to it. @throws `E_NOT_PUBLISHED` */
+export function demandPublic(url: string): void {
+  if (!/^(?!https?:)[a-z][a-z0-9+.-]+:[^/0-9]/.test(url)) return;
+  throw new CodedError('E_NOT_PUBLISHED', `${url}: no node that is there has published it`);
 }

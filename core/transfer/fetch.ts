@@ -25,7 +25,7 @@ import type { Identity } from '../trust/authority.js';
 import { type FlightDescription, signHead, signPiece } from '../trust/flight.js';
 import type { Witness } from '../trust/keyring.js';
 import { chainHead, HASH_BYTES, PIECE_BYTES } from '../trust/pieces.js';
-import type { Ask } from './ask.js';
+import { type Ask, demandPublic } from './ask.js';
 import type { Entry } from './catalogue.js';
 import type { Flight } from './flight.js';
 import {
@@ -115,8 +115,9 @@ export class Fetch {
     });
   }
 
-  /** @throws CodedError `E_NO_INTERNET` */
+  /** @throws CodedError `E_NO_INTERNET`, `E_NOT_PUBLISHED` */
   demandInternet(url: string): void {
+    demandPublic(url);
     if (this.options.internet) return;
     throw new CodedError(
       'E_NO_INTERNET',

@@ -71,10 +71,17 @@ export class OriginFetcher {
    * Sends a request; resolves when the head has arrived.
    * @throws CodedError `E_ADDRESS_DENIED`, `E_ORIGIN_UNREACHABLE`
    */
-  async fetch(method: 'GET' | 'HEAD', url: string, headers: Headers): Promise<OriginAnswer> {
+  async fetch(
+    method: 'GET' | 'HEAD' | 'POST' | 'PUT',
+    url: string,
+    headers: Headers,
+    body?: Uint8Array,
+  ): Promise<OriginAnswer> {
     const target = new URL(url);
     const lookup = await this.pinnedLookup(target.hostname);
-    const stream = this.client.stream(url, { method, headers: { ...headers }, ...lookup });
+    const sent = body === undefined ? {} : { body: Buffer.from(body) };
+    const options = { method, headers: { ...headers }, ...sent, ...lookup };
+    const stream = this.client.stream(url, options);
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       stream.once('response', resolve);
       stream.once('error', (cause: unknown) => reject(unreachable(target.host, cause)));

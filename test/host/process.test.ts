@@ -84,11 +84,7 @@ describe('a plugin’s start', function () {
     ['exports nothing', 'export const a = 1;', 'E_PLUGIN_SHAPE'],
     ['is no program', 'this is no program', 'E_INTERNAL'],
     ['throws when it is loaded', "throw new Error('no');", 'E_INTERNAL'],
-    [
-      'imports what is not there',
-      "import 'not-there'; export default class {}",
-      'ERR_MODULE_NOT_FOUND',
-    ],
+    ['imports what is not there', "import 'not-there'; export default class {}", 'E_PLUGIN_LOAD'],
     ['exits when it is loaded', 'process.exit(3);', 'E_PLUGIN_EXITED'],
     [
       'exits when it is activated',
