@@ -30,7 +30,7 @@ import {
   WELCOMES_MAX,
 } from './limits.js';
 import { type Member, Members } from './members.js';
-import type { EndRequest, Hello, Progress, Received, Request, Sender } from './message.js';
+import type { EndRequest, Hello, Message, Progress, Received, Request, Sender } from './message.js';
 import type { RetrievalResult } from './retrieval.js';
 import { Search, type Want } from './search.js';
 import { RoundTrip, responseWindowMs } from './timing.js';
@@ -254,18 +254,14 @@ export class Peer {
     if (!this.options.peering) return this.take();
     const message = { type: 'custom', service, name, values } as const;
     if (to === undefined) this.effects.push({ kind: 'broadcast', message });
-    else {
-      const member = this.members.get(to);
-      if (member === undefined) return this.take();
-      const introduce = !member.acquainted;
-      this.effects.push({
-        kind: 'send',
-        to: member.address,
-        introduce,
-        message: { ...message, to },
-      });
-    }
+    const member = to === undefined ? undefined : this.members.get(to);
+    if (to !== undefined && member !== undefined) this.send(member, { ...message, to });
     return this.take();
+  }
+
+  private send(to: Sender, message: Message): void {
+    const introduce = !(this.members.get(to.kid)?.acquainted ?? false);
+    this.effects.push({ kind: 'send', to: to.address, introduce, message });
   }
 
   private heardRequest(now: InstantMs, from: Sender, request: Request): void {
@@ -297,9 +293,7 @@ export class Peer {
       if (search.flight !== undefined) return search.flight.say(from);
     }
     if (directed === undefined) return;
-    const introduce = !(this.members.get(from.kid)?.acquainted ?? false);
-    const message = { type: 'response', service, id, waitedMs: 0, nonce, to: from.kid } as const;
-    this.effects.push({ kind: 'send', to: from.address, introduce, message });
+    this.send(from, { type: 'response', service, id, waitedMs: 0, nonce, to: from.kid });
   }
 
   private heardEnd(now: InstantMs, from: Sender, end: EndRequest): void {
