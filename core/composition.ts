@@ -9,6 +9,7 @@ import type { DependencyContainer } from 'tsyringe';
 import { container, instanceCachingFactory } from 'tsyringe';
 import { DisposableStore } from './base/disposal.js';
 import { composeContent } from './compose/content.js';
+import { composeElections } from './compose/elections.js';
 import { composeMembership } from './compose/membership.js';
 import type { Ground, NodeOptions, Parts, Register } from './compose/parts.js';
 import { makeDriver } from './compose/peering.js';
@@ -19,11 +20,14 @@ import { CurrentIdentity } from './membership/current-identity.js';
 import { openAuthority } from './membership/open-authority.js';
 import { PolicyKeeper } from './membership/policy-keeper.js';
 import { Renewal } from './membership/renewal.js';
+import { Attendant } from './peering/attendant.js';
 import { PeeringDriver } from './peering/driver.js';
+import { NetworkElections } from './peering/elections.js';
+import { NETWORK_SERVICE } from './ports/elections.js';
 import type { Logger } from './ports/log.js';
 import type { PluginHost } from './ports/ports.js';
 import { ControlService } from './service/control.js';
-import { loadIdentity, prepareState, takeLock } from './state.js';
+import { loadElections, loadIdentity, prepareState, takeLock } from './state.js';
 import { systemClock } from './system.js';
 import { PeerFetcher } from './transfer/peer-fetch.js';
 import { ObjectServer } from './transfer/serve.js';
@@ -74,7 +78,9 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   const keyring = new MemberKeyring(identity.ca, () => systemClock.wallMs());
   watchOver(keyring, store, logger);
   const clocks = new SenderClocks();
-  const parts = compose({ ...options, identity, solo, store, authority, keyring, clocks, boot });
+  const elections = await loadElections(stateDirectory);
+  const ground = { identity, solo, store, authority, keyring, clocks, elections, boot };
+  const parts = compose({ ...options, ...ground });
 
   const server = parts.resolve(ObjectServer);
   life.onDispose(() => server.close());
@@ -89,6 +95,7 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   life.onDispose(() => clockKeeper.stop());
   await driver.start();
   life.onDispose(() => driver.stop());
+  openElections(parts, life);
   const renewal = parts.resolve(Renewal);
   if (!solo) renewal.start();
   life.onDispose(() => renewal.stop());
@@ -108,6 +115,16 @@ function watchOver({ equivocations }: MemberKeyring, store: ObjectStore, logger:
   equivocations.onFound = (found) => logger.log('error', 'equivocation', { ...found });
 }
 
+/** Takes part in the network-wide election at once; plugins join theirs when they start. */
+function openElections(parts: DependencyContainer, life: DisposableStore): void {
+  const elections = parts.resolve(NetworkElections);
+  const attendant = parts.resolve(Attendant);
+  life.onDispose(() => attendant.close());
+  life.onDispose(() => elections.close());
+  elections.join(NETWORK_SERVICE);
+  void elections.open();
+}
+
 /** Registers how each part is made; the container makes each once, when it is first asked for. */
 function compose(ground: Ground): DependencyContainer {
   const parts = container.createChildContainer();
@@ -117,6 +134,7 @@ function compose(ground: Ground): DependencyContainer {
   };
   register(PeeringDriver, (p) => makeDriver(ground, p));
   composeContent(register, ground);
+  composeElections(register, ground);
   composeMembership(register, ground);
   composeSurface(register, ground);
   return parts;

@@ -5,6 +5,7 @@
  *   identity.pem   this node's key and certificate in its group, if it is in one
  *   solo.pem       the same for the group of one that it makes for itself at first start
  *   policy.xml     the newest group policy: who is revoked
+ *   elections.json  the epochs of elections, and whom the admin pinned or excluded
  *   join.json      where this node joined its group, and renews its certificate
  *   ca/            the CA (ca.pem) and its books, on the machine that made it
  *   store/ plugins/ control.sock status.sock tickets.sock lock
@@ -15,6 +16,7 @@ import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { CodedError, errorCode } from '@peerage/sdk';
+import { readElections, type SavedElections } from './peering/saved-elections.js';
 import {
   type Authority,
   authorityCertificate,
@@ -246,6 +248,16 @@ export async function loadClocks(directory: string): Promise<unknown> {
 
 export function saveClocks(directory: string, clocks: readonly unknown[]): Promise<void> {
   return writeSecret(join(directory, 'clocks.json'), JSON.stringify(clocks));
+}
+
+/** What the elections must not forget (PROTOCOL §8.6); empty if there is nothing or it is bad. */
+export async function loadElections(directory: string): Promise<SavedElections> {
+  const text = await readOptional(join(directory, 'elections.json'));
+  return readElections(text ?? '{}');
+}
+
+export function saveElections(directory: string, saved: SavedElections): Promise<void> {
+  return writeSecret(join(directory, 'elections.json'), JSON.stringify(saved));
 }
 
 /** Where this node joined. */

@@ -34,6 +34,9 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage get URL [-o FILE]        get a URL through the running node
   peerage status | peers | downloads
   peerage why [URL]                why it was answered as it was; without URL: the last requests
+  peerage elections                which machine provides what, its backup, and why
+  peerage elections start | resign [SERVICE]
+  peerage elections pin | unpin | exclude | include NODE [SERVICE]
   peerage cache list | pin URL | unpin URL | purge URL
   peerage plugins list | enable ID | disable ID | restart ID | reload
   peerage plugins validate | why URL      judge plugins.json; which plugin serves a URL, and why

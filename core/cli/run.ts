@@ -50,6 +50,7 @@ async function dispatch(line: CommandLine): Promise<number> {
   if (command === 'doctor') return (await import('./doctor.js')).doctor(line);
   if (command === 'service') return (await import('./service.js')).service(line, verb);
   if (command === 'setup') return (await import('./setup.js')).setup(line, verb);
+  if (command === 'elections') return (await import('./elections.js')).elections(line);
   if (command === 'why') return (await import('./why.js')).why(line, verb);
   if (command === 'start') return (await import('./start.js')).start(line);
   if (command === 'get') return get(line, verb);

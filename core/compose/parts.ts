@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { CurrentIdentity } from '../membership/current-identity.js';
+import type { SavedElections } from '../peering/saved-elections.js';
 import type { Configuration } from '../ports/configuration.js';
 import type { Logger } from '../ports/log.js';
 import type { ObjectStore } from '../transfer/store.js';
@@ -39,6 +40,8 @@ export interface Ground extends NodeOptions {
   readonly authority: Authority | undefined;
   readonly keyring: MemberKeyring;
   readonly clocks: SenderClocks;
+  /** What elections of earlier runs left. */
+  readonly elections: SavedElections;
   /** Names this run of the node; in every packet. */
   readonly boot: string;
 }

@@ -1,6 +1,7 @@
 /** How the packet shell is put together around the heart. */
 import { PolicyKeeper } from '../membership/policy-keeper.js';
 import { PeeringDriver } from '../peering/driver.js';
+import { NetworkElections } from '../peering/elections.js';
 import { Introducer } from '../peering/introduce.js';
 import type { Copies } from '../protocol/context.js';
 import { Peer } from '../protocol/peer.js';
@@ -35,6 +36,7 @@ export function makeDriver(ground: Ground, parts: Parts): PeeringDriver {
     copies,
     random: new SystemRandom(),
     sha256,
+    elections: { name: identity.name, epochs: new Map(Object.entries(ground.elections.epochs)) },
   });
   const { group } = identity;
   const opener = new Opener({
@@ -58,6 +60,7 @@ export function makeDriver(ground: Ground, parts: Parts): PeeringDriver {
     packetPort: core.packetPort,
     onInterface: ({ address }) => parts.resolve(ObjectServer).listen(address, core.objectPort),
     onPolicy: (from, version) => void parts.resolve(PolicyKeeper).heard(from, version),
+    onElection: (effect) => parts.resolve(NetworkElections).perform(effect),
   });
 }
 

@@ -2,6 +2,7 @@
 import { PluginHosting } from '../host/host.js';
 import { PolicyKeeper } from '../membership/policy-keeper.js';
 import { PeeringDriver } from '../peering/driver.js';
+import { NetworkElections } from '../peering/elections.js';
 import { ControlService } from '../service/control.js';
 import { systemClock } from '../system.js';
 import { OwnContentService } from '../transfer/own-content.js';
@@ -21,6 +22,7 @@ export function composeSurface(register: Register, ground: Ground): void {
       transfer,
       own: p.resolve(OwnContentService),
       announcements: p.resolve(PeeringDriver),
+      elections: p.resolve(NetworkElections),
       view: {
         status: () => p.resolve(ControlService).view('/status'),
         peers: () => p.resolve(ControlService).view('/peers'),
@@ -51,6 +53,7 @@ export function composeSurface(register: Register, ground: Ground): void {
       about,
       policy: solo ? undefined : p.resolve(PolicyKeeper),
       peering: p.resolve(PeeringDriver),
+      elections: p.resolve(NetworkElections),
       transfer: p.resolve(RequestPath),
       server: p.resolve(ObjectServer),
       host: p.resolve(PluginHosting),

@@ -20,6 +20,7 @@ import type {
 } from '../ports/ports.js';
 import type { SearchWitness } from '../ports/why.js';
 import type { Effect, ElectionEffect } from '../protocol/effect.js';
+import type { Elections } from '../protocol/elections.js';
 import type { Message, Received } from '../protocol/message.js';
 import type { Peer } from '../protocol/peer.js';
 import type { Want } from '../protocol/search.js';
@@ -120,6 +121,18 @@ export class PeeringDriver implements LanPeering {
 
   onAnnouncement(service: string, listener: AnnouncementListener): { dispose(): void } {
     return this.announcements.listen(service, listener);
+  }
+
+  /** Does something with the heart's elections, and performs what comes of it (§8). */
+  elect(change: (elections: Elections, nowMs: number) => void): void {
+    const { peer, clock } = this.options;
+    const now = clock.nowMs();
+    this.perform(peer.elect((elections) => change(elections, now)));
+  }
+
+  /** Names of the network cards that take part. */
+  get cards(): string[] {
+    return this.sockets.map(({ lan }) => lan.name);
   }
 
   /** A newer group policy is in force: those it revokes are out, the others are told. */

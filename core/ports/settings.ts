@@ -24,9 +24,64 @@ export interface CoreSettings {
   readonly upstreamProxy: string;
   /** PEM file with further certificate authorities for origins; none if empty. */
   readonly extraCa: string;
+  readonly election: ElectionSettings;
   /** Loopback port of `/metrics` and `/health`; 0 for none. */
   readonly metricsPort: number;
 }
+
+/** What this machine brings to the elections, and whom the admin wants or does not. */
+export interface ElectionSettings {
+  /** Above 0 it is preferred, below 0 it is the last choice. */
+  readonly weight: number;
+  /** Addresses that show whether the Internet answers; without any, `internet` alone counts. */
+  readonly probeUrls: readonly string[];
+  /** The node that provides wherever it can; none if empty. */
+  readonly pin: string;
+  /** Nodes that never provide. */
+  readonly exclude: readonly string[];
+}
+
+const NODE_NAME = '^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$';
+
+const ELECTION_SCHEMA = {
+  type: 'object',
+  additionalProperties: false,
+  default: {},
+  description: 'The election of the machine that provides for the others.',
+  properties: {
+    weight: {
+      type: 'integer',
+      minimum: -100,
+      maximum: 100,
+      default: 0,
+      description: 'Above 0: this machine is preferred as provider; below 0: the last choice.',
+    },
+    probeUrls: {
+      type: 'array',
+      maxItems: 8,
+      items: { type: 'string', pattern: '^https?://' },
+      default: [
+        'http://connectivity-check.ubuntu.com/',
+        'http://www.msftconnecttest.com/connecttest.txt',
+        'http://captive.apple.com/',
+      ],
+      description: 'One that answers shows that there is Internet access; none: not tested.',
+    },
+    pin: {
+      type: 'string',
+      pattern: `^$|${NODE_NAME}`,
+      default: '',
+      description: 'The node that is to provide, by name; the same on all nodes.',
+    },
+    exclude: {
+      type: 'array',
+      maxItems: 256,
+      default: [],
+      items: { type: 'string', pattern: NODE_NAME },
+      description: 'Nodes that are never to provide, by name; the same on all nodes.',
+    },
+  },
+} as const;
 
 const port = (value: number, description: string) => ({
   type: 'integer',
@@ -115,5 +170,6 @@ export const CORE_SCHEMA = {
       default: 0,
       description: 'Port on 127.0.0.1 for /metrics (Prometheus) and /health; 0: none.',
     },
+    election: ELECTION_SCHEMA,
   },
 } as const;

@@ -9,7 +9,9 @@ import {
   type Criterion,
   type ElectionRules,
   type Judge,
+  LEVELS,
   NO_RULES,
+  WEIGHT,
 } from './election-criteria.js';
 import { CANDIDATES_SEEN_MAX, EPOCH_JUMP_MAX } from './limits.js';
 
@@ -19,12 +21,15 @@ export class Standings {
   readonly judge: Judge;
   rules: ElectionRules = NO_RULES;
   own: Candidate;
+  /** Our own standing as measured, before any rule. */
+  private found: readonly Criterion[];
   /** The highest epoch heard of. */
   highest: number;
 
   constructor(judge: Judge, name: string, said: readonly Criterion[], epoch: number) {
     this.judge = judge;
     this.highest = epoch;
+    this.found = said;
     this.own = this.judged(name, said);
   }
 
@@ -50,12 +55,18 @@ export class Standings {
   ruled(rules: ElectionRules): void {
     this.rules = rules;
     for (const [name, { said }] of [...this.seen]) this.seen.set(name, this.judged(name, said));
-    this.measured(this.own.said);
+    this.measured(this.found);
   }
 
-  /** We have measured ourselves anew. */
-  measured(said: readonly Criterion[]): void {
-    this.own = this.judged(this.own.name, said);
+  /** We have measured ourselves anew; one that is pinned here says so to the others. */
+  measured(found: readonly Criterion[]): void {
+    this.found = found;
+    const { name } = this.own;
+    const pinned = this.rules.pinned === name;
+    const said = found.map((each) =>
+      pinned && each.name === WEIGHT ? { ...each, value: LEVELS['weight']?.most ?? 0 } : each,
+    );
+    this.own = this.judged(name, said);
   }
 
   /** Whether we win over this one. */

@@ -101,6 +101,8 @@ export class Elections {
 
   /** Our own probes have these values now, by level. */
   measured(now: InstantMs, levels: Readonly<Record<string, number>>): void {
+    const changed = Object.entries(levels).some(([name, value]) => this.levels[name] !== value);
+    if (!changed) return;
     this.levels = levels;
     for (const election of this.elections.values()) election.measured(now, levels);
   }

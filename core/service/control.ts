@@ -8,6 +8,7 @@
  *   POST /policy/reload        policy.xml has changed    control
  *   POST /probe                broadcast a hello now     control
  *   POST /plugins/…            see `plugin-changes`      control
+ *   POST /elections/start /elections/resign /elections/pin /elections/exclude ?service=… control
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -21,11 +22,12 @@ import {
   type ResourcePolicy,
   type ResourceResponse,
 } from '@peerage/sdk';
+import { electionChanges } from './election-changes.js';
 import { Monitor } from './monitor.js';
 import { pluginChanges } from './plugin-changes.js';
 import { type ControlOptions, type View, viewsOf } from './views.js';
 
-type Change = (url: string) => Promise<unknown>;
+type Change = (url: string, query: URLSearchParams) => Promise<unknown>;
 
 export class ControlService {
   private readonly options: ControlOptions;
@@ -80,6 +82,7 @@ export class ControlService {
     '/cache/purge': (url) => this.options.transfer.purge(url),
     '/policy/reload': () => this.reloadPolicy(),
     '/probe': async () => this.options.probe(),
+    ...electionChanges(() => this.options.elections),
   };
 
   private async reloadPolicy(): Promise<number> {
@@ -114,7 +117,7 @@ export class ControlService {
       if (request.method !== 'POST' || change === undefined) {
         throw new CodedError('E_CALL_UNKNOWN', `${request.method} ${pathname} is not known`);
       }
-      sendJson(response, 200, { entries: await change(url) });
+      sendJson(response, 200, { entries: await change(url, searchParams) });
     } catch (error) {
       if (response.headersSent) return void response.destroy();
       const fault = { code: errorCode(error), error: describeError(error) };

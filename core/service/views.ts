@@ -2,6 +2,7 @@
  * What the local sockets show: one view for each path, from the parts of the node as they are now.
  * Views only look; everybody on this machine may see them.
  */
+import type { LanElections } from '../ports/elections.js';
 import type { Logger } from '../ports/log.js';
 import type { ContentTransfer, LanPeering, PluginHost } from '../ports/ports.js';
 import type { ObjectServer } from '../transfer/serve.js';
@@ -26,6 +27,7 @@ export interface ControlOptions {
   readonly stateDirectory: string;
   readonly about: AboutNode;
   readonly peering: LanPeering;
+  readonly elections: LanElections;
   readonly transfer: ContentTransfer;
   readonly server: ObjectServer;
   readonly host: PluginHost;
@@ -51,12 +53,13 @@ export interface GroupPolicyControl {
 export type View = (query: URLSearchParams) => unknown;
 
 export function viewsOf(options: ControlOptions): Readonly<Record<string, View>> {
-  const { peering, transfer, host } = options;
+  const { peering, transfer, host, elections } = options;
   const startedAt = Date.now();
   return {
     '/status': () => statusOf(options, startedAt),
     '/peers': () => peering.status().peers,
     '/downloads': () => transfer.downloads(),
+    '/elections': () => elections.table(),
     '/plugins': () => host.plugins(),
     '/commands': () => host.commands(),
     '/cache': () => transfer.entries(),

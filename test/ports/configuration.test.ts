@@ -41,6 +41,16 @@ describe('the configuration: what is taken', () => {
       profile: 'adaptive',
       internet: true,
       broadcastResponses: false,
+      election: {
+        weight: 0,
+        probeUrls: [
+          'http://connectivity-check.ubuntu.com/',
+          'http://www.msftconnecttest.com/connecttest.txt',
+          'http://captive.apple.com/',
+        ],
+        pin: '',
+        exclude: [],
+      },
       roundTripInitialMs: 4,
       storeDirectory: '',
       storeQuotaMiB: 10_240,

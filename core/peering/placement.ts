@@ -1,0 +1,135 @@
+/**
+ * How well this machine is placed to provide (PROTOCOL §8.3): what the system says of it, whether
+ * the Internet answers, and how fast past downloads were. Values are coarse on purpose: a standing
+ * that moves with every sample would move the office with it.
+ *
+ * Invariants: nothing here throws or waits longer than its bound; `core.internet: false` wins over
+ * whatever a probe finds.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpus, platform, uptime } from 'node:os';
+import { join } from 'node:path';
+
+export interface PlacementOptions {
+  /** The admin's weight of this machine. */
+  readonly weight: number;
+  /** Whether this node may use the Internet. */
+  readonly internet: boolean;
+  /** Addresses that answer where there is Internet access; none: the setting alone counts. */
+  readonly probeUrls: readonly string[];
+  /** Whether anything answers at this address. */
+  readonly reach: (url: string) => Promise<boolean>;
+  /** Network cards that the packets leave by. */
+  readonly interfaces: () => readonly string[];
+  /** Where the system describes itself; `/sys` on Linux. */
+  readonly systemDirectory?: string;
+}
+
+/** Mbit/s from which on each bandwidth band begins; below the first is band 0, as is unknown. */
+const BANDWIDTH_BANDS_MBIT: readonly number[] = [1, 4, 16, 64, 256, 1000, 4000];
+/** Cores times GHz from which on each processor band begins. */
+const PROCESSOR_BANDS_GHZ: readonly number[] = [2, 4, 8, 16, 32, 64, 128];
+/** Hours of uptime from which on each band begins. */
+const UPTIME_BANDS_HOURS: readonly number[] = [1, 24, 24 * 7];
+/** How much of the best bandwidth is left at each further download, so that it can also fall. */
+const BANDWIDTH_MEMORY = 0.9;
+/** Clock speed assumed where the system does not say, as in many virtual machines. */
+const PROCESSOR_ASSUMED_MHZ = 2000;
+/** Systems that are made to serve come first. */
+const SYSTEMS: Readonly<Record<string, number>> = { linux: 2, freebsd: 2, win32: 1, darwin: 1 };
+
+export class Placement {
+  /** The bandwidth of past downloads from the Internet; 0 while there were none. */
+  bytesPerSecond: number;
+  private readonly options: PlacementOptions;
+  private online = false;
+
+  constructor(options: PlacementOptions, bytesPerSecond: number) {
+    this.options = options;
+    this.bytesPerSecond = bytesPerSecond;
+  }
+
+  /** Tests the Internet access: one address that answers is enough. */
+  async probe(): Promise<void> {
+    const { internet, probeUrls, reach } = this.options;
+    if (!internet || probeUrls.length === 0) {
+      this.online = internet;
+      return;
+    }
+    const answers = probeUrls.map(async (url) => {
+      if (!(await reach(url))) throw new Error(url);
+    });
+    this.online = await Promise.any(answers).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** A download from the Internet went at this pace. */
+  downloaded(bytesPerSecond: number): void {
+    this.bytesPerSecond = Math.max(bytesPerSecond, this.bytesPerSecond * BANDWIDTH_MEMORY);
+  }
+
+  /** The value of each level. */
+  levels(): Record<string, number> {
+    const { weight } = this.options;
+    return {
+      weight,
+      internet: this.online ? 1 : 0,
+      bandwidth: bandOf((this.bytesPerSecond * 8) / 1e6, BANDWIDTH_BANDS_MBIT),
+      wired: this.wired() ? 1 : 0,
+      mains: this.mains() ? 1 : 0,
+      os: SYSTEMS[platform()] ?? 0,
+      cpu: bandOf(processorGHz(), PROCESSOR_BANDS_GHZ),
+      uptime: bandOf(uptime() / 3600, UPTIME_BANDS_HOURS),
+    };
+  }
+
+  /** Whether a card that takes part is no radio; unknown systems count as wired. */
+  private wired(): boolean {
+    const folder = join(this.systemDirectory, 'class/net');
+    const cards = this.options.interfaces();
+    return cards.length === 0 || cards.some((card) => !existsSync(join(folder, card, 'wireless')));
+  }
+
+  /** Whether it runs on mains; a machine without a battery does. */
+  private mains(): boolean {
+    const folder = join(this.systemDirectory, 'class/power_supply');
+    let battery = false;
+    for (const supply of listOf(folder)) {
+      const type = textOf(join(folder, supply, 'type'));
+      if (type === 'Mains' && textOf(join(folder, supply, 'online')) === '1') return true;
+      battery ||= type === 'Battery';
+    }
+    return !battery;
+  }
+
+  private get systemDirectory(): string {
+    return this.options.systemDirectory ?? '/sys';
+  }
+}
+
+/** How many thresholds a value has reached. */
+export function bandOf(value: number, thresholds: readonly number[]): number {
+  return thresholds.filter((threshold) => value >= threshold).length;
+}
+
+function processorGHz(): number {
+  return cpus().reduce((sum, { speed }) => sum + (speed || PROCESSOR_ASSUMED_MHZ) / 1000, 0);
+}
+
+function listOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
