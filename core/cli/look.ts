@@ -11,7 +11,7 @@ import type { AboutNode } from '../service/views.js';
 import type { Warning } from '../service/warnings.js';
 import { ask } from './client.js';
 import type { CommandLine } from './options.js';
-import { formatBytes, formatTable } from './print.js';
+import { formatBytes, formatLeft, formatTable, sourceOf } from './print.js';
 
 interface NodeStatus extends AboutNode {
   readonly uptimeSeconds: number;
@@ -80,11 +80,12 @@ function describeDownloads(downloads: readonly DownloadStatus[]): string {
       share,
       formatBytes(receivedBytes),
       `${formatBytes(download.bytesPerSecond)}/s`,
-      `${download.source} ${download.from}`,
+      formatLeft(download.leftMs),
+      sourceOf(download),
       download.url,
     ];
   });
-  return formatTable(['DONE', 'RECEIVED', 'RATE', 'FROM', 'URL'], rows);
+  return formatTable(['DONE', 'RECEIVED', 'RATE', 'LEFT', 'FROM', 'URL'], rows);
 }
 
 function describePlugins(plugins: readonly PluginStatus[]): string {

@@ -6,11 +6,15 @@ import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CodedError, errorCode } from '@peerage/sdk';
+import type { DownloadStatus } from '../ports/ports.js';
 import { type BodyEnd, END_TRAILER } from '../service/control.js';
 import { ask, readAll, send, serviceError } from './client.js';
 import type { CommandLine } from './options.js';
 import { print, usage } from './output.js';
 import { formatBytes, ProgressBar } from './print.js';
+
+/** How often a node is asked how a download goes on, in milliseconds. */
+const LOOK_EVERY_MS = 500;
 
 /** `peerage get URL [-o FILE]`: writes to FILE, or to standard output. */
 export async function get(line: CommandLine, url: string | undefined): Promise<number> {
@@ -36,15 +40,53 @@ async function copy(
 ): Promise<number> {
   const known = line.sha256 === undefined ? {} : { sha256: line.sha256 };
   const query = new URLSearchParams({ url, ...known });
-  const response = await send(line.stateDirectory, 'GET', `/get?${query}`, true);
+  const bar = new ProgressBar(url.split('/').pop() || url);
+  const over = watch(bar, line.stateDirectory, url);
+  try {
+    const response = await send(line.stateDirectory, 'GET', `/get?${query}`, true);
+    return await copyBody(line, url, output, { response, bar, complete });
+  } finally {
+    over();
+    bar.end();
+  }
+}
+
+/** Shows what the node says of the download, also while it waits for another node's. */
+function watch(bar: ProgressBar, stateDirectory: string, url: string): () => void {
+  if (!bar.visible) return () => undefined;
+  const href = URL.canParse(url) ? new URL(url).href : url;
+  const timer = setInterval(() => {
+    ask(stateDirectory, 'GET', '/downloads').then(
+      (shown) => {
+        bar.download = (shown as DownloadStatus[]).find((download) => download.url === href);
+        bar.draw();
+      },
+      // The command itself will say what is wrong.
+      () => undefined,
+    );
+  }, LOOK_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+interface Answer {
+  readonly response: IncomingMessage;
+  readonly bar: ProgressBar;
+  readonly complete: () => Promise<void> | undefined;
+}
+
+async function copyBody(
+  line: CommandLine,
+  url: string,
+  output: Writable,
+  { response, bar, complete }: Answer,
+): Promise<number> {
   if (response.statusCode !== 200)
     throw serviceError(JSON.parse((await readAll(response)).toString('utf8')));
   const { headers } = response;
   const status = Number(headers['peerage-status']);
   const source = String(headers['peerage-source']);
   const length = headers['peerage-size'];
-  const total = length === undefined ? undefined : Number(length);
-  const bar = new ProgressBar(url.split('/').pop() || url, total);
+  bar.totalBytes = length === undefined ? undefined : Number(length);
   let bytes = 0;
   const counted = async function* (chunks: AsyncIterable<Buffer>) {
     for await (const chunk of chunks) {
@@ -62,9 +104,8 @@ async function copy(
       throw unwritable(line.outputFile, cause);
     }
     throw brokenOff(url, bytes, cause);
-  } finally {
-    bar.end();
   }
+  bar.end();
   demandEnd(response, url, bytes);
   if (status !== 200) throw new CodedError('E_STATUS', `${url}: the origin answered ${status}`);
   await complete();

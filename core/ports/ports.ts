@@ -96,6 +96,10 @@ export interface DownloadStatus {
   readonly totalBytes: number | undefined;
   readonly bytesPerSecond: number;
   readonly startedMsAgo: number;
+  /** The node whose download from the Internet is followed here (PROTOCOL §5.2). */
+  readonly follows: string | undefined;
+  /** How long the rest will take at the rate up to now, if that can be said. */
+  readonly leftMs: number | undefined;
 }
 
 /** An object in the store, as the admin sees it. */

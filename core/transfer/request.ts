@@ -34,6 +34,7 @@ import { type Ask, normalise } from './ask.js';
 import type { Entry } from './catalogue.js';
 import { checkDigest } from './check-digest.js';
 import { closing } from './closing.js';
+import { downloadStatus, rateOf } from './download-status.js';
 import { entryStatus } from './entry-status.js';
 import type { Fetch } from './fetch.js';
 import { Flight, type FlightHead } from './flight.js';
@@ -102,7 +103,8 @@ export class RequestPath implements ContentTransfer, Lender {
         if (flight.options.url !== href || flight.options.variant !== variant) continue;
         if (!flight.headSent || flight.incoming === undefined || !flight.options.joinable) continue;
         const { receivedBytes, totalBytes } = flight;
-        return { receivedBytes, totalBytes, bytesPerSecond: this.rate(flight) };
+        const bytesPerSecond = rateOf(flight, this.options.clock.nowMs());
+        return { receivedBytes, totalBytes, bytesPerSecond };
       }
       return undefined;
     },
@@ -175,16 +177,7 @@ export class RequestPath implements ContentTransfer, Lender {
 
   downloads(): DownloadStatus[] {
     const now = this.options.clock.nowMs();
-    return [...this.flights.values()].map((flight) => ({
-      url: flight.options.url,
-      service: flight.options.service,
-      source: flight.source,
-      from: flight.from,
-      receivedBytes: flight.receivedBytes,
-      totalBytes: flight.totalBytes,
-      bytesPerSecond: this.rate(flight),
-      startedMsAgo: Math.round(now - flight.options.startedAt),
-    }));
+    return [...this.flights.values()].map((flight) => downloadStatus(flight, now));
   }
 
   entries(): CacheEntryStatus[] {
@@ -382,11 +375,6 @@ export class RequestPath implements ContentTransfer, Lender {
     if (query.ageMaxMs !== undefined && now - fetchedAt > query.ageMaxMs) return undefined;
     const alias = `/o/${sha256}`;
     return { alias, sizeBytes, sha256, attestation: `/a/${entry.id}`, fetchedAt, expiresAt };
-  }
-
-  private rate(flight: Flight): number {
-    const elapsedMs = Math.max(1, this.options.clock.nowMs() - flight.options.startedAt);
-    return Math.round((flight.receivedBytes * 1000) / elapsedMs);
   }
 }
 

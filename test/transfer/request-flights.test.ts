@@ -76,6 +76,36 @@ describe('a download that a peer is making', () => {
     assert.deepEqual(node.lan.reports, ['peer ok']);
   });
 
+  it('is shown as what it is, with whose download it is and how long it will take', async () => {
+    const node = await rig().node({ internet: false });
+    const relay = await rig().scripted('relay');
+    const peer = await rig().scripted('peer');
+    const url = rig().origin.url('/a');
+    const frames = framesOf(peer, url, content);
+    let go: () => void = () => undefined;
+    const rest = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const flight = flightOf(relay, []);
+    relay.answer(PATH, (response) => {
+      response.write(Buffer.concat(frames.slice(0, 3)));
+      void rest.then(() => response.end(Buffer.concat(frames.slice(3))));
+    });
+    node.lan.offer(url, flight);
+    const { body } = await node.open(url, SHARED);
+    while ((node.path.downloads()[0]?.receivedBytes ?? 0) < 2 * PIECE_BYTES) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    node.clock.advance(2000);
+    const [shown] = node.path.downloads();
+    assert.deepEqual([shown?.source, shown?.from, shown?.follows], ['peer', 'relay', 'peer']);
+    const leftMs = ((content.length - 2 * PIECE_BYTES) / (2 * PIECE_BYTES)) * 2000;
+    assert.ok(Math.abs((shown?.leftMs ?? 0) - leftMs) < 20, `${shown?.leftMs} ms`);
+    go();
+    assert.ok((await collect(body)).equals(content));
+    await node.settled();
+  });
+
   const broken: Array<[what: string, result: string, change: (frames: Buffer[]) => Buffer[]]> = [
     ['dies after some pieces', 'failed', (frames) => frames.slice(0, 4)],
     ['dies within a piece', 'failed', (f) => [Buffer.concat(f).subarray(0, 2 * PIECE_BYTES)]],

@@ -140,7 +140,7 @@ class Meter {
       totalBytes: row?.totalBytes ?? this.totalBytes,
       bytesPerSecond: row?.bytesPerSecond ?? Math.round(this.deliveredBytes / seconds),
       from: row?.source === 'origin' ? 'origin' : (row?.from ?? ''),
-      waiting: !this.answered && (row?.receivedBytes ?? 0) === 0,
+      waiting: row?.follows !== undefined,
     };
     const text = JSON.stringify(progress);
     if (text !== this.last) this.call.emit(progress);
