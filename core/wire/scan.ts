@@ -28,17 +28,15 @@ const ENTITIES: Readonly<Record<string, string>> = {
 /** Anything but printable Unicode; also lone surrogates and non-characters. */
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f<>\ufffe\uffff\u2028\u2029]|[\ud800-\udfff]/u;
 
+/** All that nearly every packet is made of; what fits needs no decoding and no further look. */
+const PLAIN = /^[ !-;=?-~]*$/;
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The attributes of a frame in order, values with their entities resolved. */
 export function scanAttributes(bytes: Buffer, limits: ScanLimits): Verdict<Map<string, string>> {
-  let text: string;
-  try {
-    text = decoder.decode(bytes);
-  } catch {
-    return rejected('encoding');
-  }
-  if (FORBIDDEN.test(text)) return rejected('encoding');
+  const text = decodeText(bytes);
+  if (text === undefined) return rejected('encoding');
   const attributes = new Map<string, string>();
   let at = 0;
   for (;;) {
@@ -55,6 +53,18 @@ export function scanAttributes(bytes: Buffer, limits: ScanLimits): Verdict<Map<s
     if (close + 1 === text.length) return accepted(attributes);
     if (text[close + 1] !== ' ') return rejected('attributes');
     at = close + 2;
+  }
+}
+
+/** The bytes as printable text without angle brackets; `undefined` if they are not that. */
+function decodeText(bytes: Buffer): string | undefined {
+  const plain = bytes.toString('latin1');
+  if (PLAIN.test(plain)) return plain;
+  try {
+    const text = decoder.decode(bytes);
+    return FORBIDDEN.test(text) ? undefined : text;
+  } catch {
+    return undefined;
   }
 }
 

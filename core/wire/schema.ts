@@ -134,6 +134,23 @@ const TYPES: Readonly<Record<string, PacketSchema>> = {
 export const CUSTOM_VALUES_MAX = 12;
 const CUSTOM_TYPE = /^x-[a-z][a-z0-9-]{0,61}$/;
 
+/** A type's attributes with those of every packet, ready to be looked up. */
+interface Form {
+  readonly kinds: ReadonlyMap<string, AttributeKind>;
+  readonly required: ReadonlySet<string>;
+}
+
+function formOf({ required, optional }: PacketSchema): Form {
+  const needed = { ...HEADER, ...required };
+  return {
+    kinds: new Map(Object.entries({ ...needed, ...HEADER_OPTIONAL, ...optional })),
+    required: new Set(Object.keys(needed)),
+  };
+}
+
+const FORMS = new Map(Object.entries(TYPES).map(([type, schema]) => [type, formOf(schema)]));
+const CUSTOM_FORM = formOf({ required: { service: 'token' }, optional: {} });
+
 /**
  * Whether the attributes are those of a known packet type, each of its kind; of a newer minor
  * version also further ones, which nobody here reads. Attributes of the gate's map are looked up by
@@ -142,34 +159,27 @@ const CUSTOM_TYPE = /^x-[a-z][a-z0-9-]{0,61}$/;
 export function fitsSchema(attributes: ReadonlyMap<string, string>): boolean {
   const type = attributes.get('type') ?? '';
   const custom = CUSTOM_TYPE.test(type);
-  const schema = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
-  if (schema === undefined && !custom) return false;
-  const required = { ...HEADER, ...(schema?.required ?? { service: 'token' }) };
-  const optional = { ...HEADER_OPTIONAL, ...schema?.optional };
-  for (const name of Object.keys(required)) {
-    if (!attributes.has(name)) return false;
-  }
+  const form = FORMS.get(type) ?? (custom ? CUSTOM_FORM : undefined);
+  if (form === undefined) return false;
   const newer = isNewer(attributes.get('version'));
+  let missing = form.required.size;
   let own = 0;
   for (const [name, value] of attributes) {
-    const kind = attributeKind(required, name) ?? attributeKind(optional, name);
+    const kind = form.kinds.get(name);
     if (kind === undefined) {
       own += 1;
       if (!PATTERNS.text.test(value)) return false;
       if (!newer && (!custom || own > CUSTOM_VALUES_MAX)) return false;
     } else if (!isOfKind(kind, value)) return false;
+    else if (form.required.has(name)) missing -= 1;
   }
-  return true;
+  return missing === 0;
 }
 
 function isOfKind(kind: AttributeKind, value: string): boolean {
   if (!PATTERNS[kind].test(value)) return false;
   if (kind === 'integer') return Number.isSafeInteger(Number(value));
   return kind !== 'port' || Number(value) <= PORT_MAX;
-}
-
-function attributeKind(table: Attributes, name: string): AttributeKind | undefined {
-  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 /** Whether `name` belongs to the service itself, in a custom packet. */

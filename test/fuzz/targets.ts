@@ -39,8 +39,8 @@ export interface Report {
 const FAULTS_SHOWN = 5;
 /** One input a second of the door's own clock, so that the verification budget never ends. */
 const STEP_MS = 1000;
-/** The share of mutants that are signed again. */
-const SIGNED = 0.25;
+/** The share of mutants that are signed again: signing and verifying is what costs time. */
+const SIGNED = 0.03;
 
 type Target = (seed: number) => Generator<void, void, Report>;
 
@@ -105,7 +105,7 @@ function* fuzzPackets(seed: number): Generator<void, void, Report> {
   const packets = packetCorpus();
   const corpus = [...packets, attestationOf('https://o.example/a?b&c'), attestationOf('http://o/')];
   const bodies = corpus.map((bytes) => bytes.subarray(0, bytes.length - TAIL_BYTES));
-  const originals = new Set(corpus.map((bytes) => bytes.toString('latin1')));
+  const isOriginal = (input: Buffer) => corpus.some((bytes) => bytes.equals(input));
   const opener = openerFor(receiver, keyring);
   let now = 0;
   for (let report = yield; ; report = yield) {
@@ -113,7 +113,7 @@ function* fuzzPackets(seed: number): Generator<void, void, Report> {
     const asPacket = random.fraction() < 0.8;
     const context = asPacket ? 'peerage/packet/v1' : 'peerage/attestation/v1';
     const input = isSigned ? signedFrame(mutate(bodies, random), context) : mutate(corpus, random);
-    if (originals.has(input.toString('latin1'))) continue;
+    if (isOriginal(input)) continue;
     now += STEP_MS;
     report.inputs += 1;
     try {
@@ -165,7 +165,7 @@ export const TARGETS: Readonly<Record<string, Target>> = {
 };
 
 /** How many inputs are tried between two looks at the clock. */
-const BATCH = 64;
+const BATCH = 256;
 
 /** Runs a target for as long as `more` says so. */
 export function fuzz(target: string, seed: number, more: () => boolean): Report {
