@@ -19,11 +19,19 @@ import {
   ProgramService,
   Schedule,
 } from '@peerage/sdk';
-import { checkJobs, type Feed, type Shelf, UpdateAgent } from '@peerage/update-agent';
+import {
+  checkJobs,
+  demandName,
+  type Feed,
+  type Recall,
+  Shelf,
+  UpdateAgent,
+} from '@peerage/update-agent';
 import { assembleClamav } from './clamav/assemble.js';
 import { addCommands } from './commands.js';
+import { ProductFeed } from './product/feed.js';
 import { RuleBook } from './rules.js';
-import type { AntivirusSettings } from './settings.js';
+import type { AntivirusSettings, ProductSettings } from './settings.js';
 import { type StatusReport, statusOf } from './status.js';
 
 interface Running {
@@ -68,6 +76,7 @@ export default class AntivirusPlugin extends Plugin {
     const { settings, subscriptions } = this.context;
     await this.rules.load();
     if (settings.clamav.databases.length > 0) await this.addClamav();
+    for (const product of settings.products) await this.addProduct(product);
     subscriptions.push(await this.rules.listen(() => this.checkAll('recall')));
     await this.followElection();
     const agents = this.running.map(({ agent }) => agent);
@@ -99,12 +108,29 @@ export default class AntivirusPlugin extends Plugin {
     await this.run(feed, shelf);
   }
 
-  private async run(feed: Feed, shelf: Shelf): Promise<void> {
+  private async addProduct(product: ProductSettings): Promise<void> {
+    const { dataDirectory, log } = this.context;
+    const { peering, programs } = this;
+    const directory = join(dataDirectory, 'products', demandName('feed', product.name));
+    const shelf = await Shelf.open(join(directory, 'versions'));
+    const feed = new ProductFeed(product, { directory, shelf, peering, programs, log });
+    await feed.recover();
+    await this.run(feed, shelf, () => feed.recalls);
+  }
+
+  private async run(
+    feed: Feed,
+    shelf: Shelf,
+    recalls: () => readonly Recall[] = () => [],
+  ): Promise<void> {
     const { settings, log, subscriptions } = this.context;
     const agent = new UpdateAgent(feed, {
       ...{ node: await this.nodeId(), shelf, peering: this.peering, lan: this.peering, log },
       role: () => this.role(),
-      rules: () => this.rules.rules(),
+      rules: () => {
+        const rules = this.rules.rules();
+        return { ...rules, recalls: [...rules.recalls, ...recalls()] };
+      },
       now: Date.now,
     });
     this.running.push({ feed, shelf, agent });

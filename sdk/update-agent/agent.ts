@@ -89,6 +89,7 @@ export class UpdateAgent {
   private again: Promise<CheckReport> | undefined;
   private againBy: 'time' | 'news' = 'news';
   private askedAtMs: number | undefined;
+  private hasBadNews = false;
 
   constructor(feed: Feed, ports: AgentPorts) {
     this.feed = feed;
@@ -161,10 +162,11 @@ export class UpdateAgent {
     }
   }
 
-  /** A listener whose question was met with silence asks the Internet itself. */
+  /** A listener that meets silence, or whose news led to nothing, asks the Internet itself. */
   private async actualRole(): Promise<'poll' | 'listen'> {
     const role = await this.ports.role();
-    if (role === 'poll' || this.askedAtMs === undefined) return role;
+    if (role === 'poll' || this.hasBadNews) return 'poll';
+    if (this.askedAtMs === undefined) return role;
     return this.ports.now() - this.askedAtMs >= SILENCE_MS ? 'poll' : 'listen';
   }
 
@@ -317,6 +319,7 @@ export class UpdateAgent {
 
   private async finish(report: Omit<CheckReport, 'finishedAtMs'>): Promise<CheckReport> {
     const finished: CheckReport = { ...report, finishedAtMs: this.ports.now() };
+    this.hasBadNews = report.role === 'listen' && report.outcome === 'failed';
     this.reports.unshift(finished);
     this.reports.splice(MAX_REPORTS);
     const { feed, reason, role, outcome, failure } = finished;

@@ -204,6 +204,7 @@ describe('update agent: several nodes', () => {
     });
     await until('7', SOON_MS, () => (inForce(online) === '7' ? true : undefined));
     equal(String(lan.shared.get(url)), contentOf('7'));
+    offline.feed.pollFails = new Error('no way out');
     const report = await offline.agent.check('again');
     ok(['updated', 'unchanged'].includes(report.outcome), report.outcome);
     equal(inForce(offline), '7');
