@@ -70,6 +70,12 @@ export interface AgentPorts {
   readonly disk?: Disk;
 }
 
+/** What is offered, `undefined` if nobody has told yet, and by which way it was found out. */
+interface Found {
+  readonly offered: readonly Release[] | undefined;
+  readonly role: 'poll' | 'listen';
+}
+
 /** A provider that has been asked and says nothing for this long is done without. */
 const SILENCE_MS = 60_000;
 
@@ -143,10 +149,10 @@ export class UpdateAgent {
 
   private async run(reason: string, by: 'time' | 'news'): Promise<CheckReport> {
     const startedAtMs = this.ports.now();
-    const role = by === 'news' ? 'listen' : await this.actualRole();
-    const base = { feed: this.feed.name, reason, role, startedAtMs };
+    const wanted = by === 'news' ? 'listen' : await this.actualRole();
+    const base = { feed: this.feed.name, reason, role: wanted, startedAtMs };
     try {
-      const offered = await this.findOut(role, by);
+      const { offered, role } = await this.findOut(wanted, by);
       if (offered === undefined)
         return this.finish({ ...base, outcome: 'waiting', components: [] });
       this.offered = judgeReleases(offered);
@@ -171,31 +177,29 @@ export class UpdateAgent {
   }
 
   /** What is offered; `undefined` while the provider has not told yet. */
-  private async findOut(
-    role: 'poll' | 'listen',
-    by: 'time' | 'news',
-  ): Promise<readonly Release[] | undefined> {
+  private async findOut(role: 'poll' | 'listen', by: 'time' | 'news'): Promise<Found> {
     if (role === 'poll') return this.poll();
     const news = this.news.latest();
     if (by === 'time') {
       this.askedAtMs ??= this.ports.now();
       await this.news.ask();
     }
-    return news.length === 0 ? undefined : this.feed.learn(news, this.lifetime.signal);
+    if (news.length === 0) return { offered: undefined, role };
+    return { offered: await this.feed.learn(news, this.lifetime.signal), role };
   }
 
   /** Asks the origin; where that fails, goes by what others have told. */
-  private async poll(): Promise<readonly Release[]> {
+  private async poll(): Promise<Found> {
     const { signal } = this.lifetime;
     await this.news.tellChecking();
     try {
-      return await this.feed.poll(signal);
+      return { offered: await this.feed.poll(signal), role: 'poll' };
     } catch (error) {
       const news = this.news.latest();
       await this.news.ask();
       if (news.length === 0) throw error;
       this.warn('not-polled', error);
-      return this.feed.learn(news, signal);
+      return { offered: await this.feed.learn(news, signal), role: 'listen' };
     }
   }
 
