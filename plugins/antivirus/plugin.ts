@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import {
   CommandService,
   ElectionService,
+  type ElectionState,
   errorCode,
   injectable,
   PeeringService,
@@ -147,19 +148,20 @@ export default class AntivirusPlugin extends Plugin {
 
   /** Who is provider, or has none, asks the Internet; the others go by its news. */
   private async role(): Promise<'poll' | 'listen'> {
-    const provider = await this.election.provider();
+    const provider = await this.election.provider().catch(withoutElection);
     return provider === undefined || provider.isSelf ? 'poll' : 'listen';
   }
 
   /** A node that has just become the provider finds out what its predecessor may have missed. */
   private async followElection(): Promise<void> {
     let was: boolean | undefined;
-    const following = await this.election.onChange(({ provider }) => {
+    const look = ({ provider }: ElectionState) => {
       const isSelf = provider?.isSelf ?? false;
       if (was === false && isSelf) this.checkAll('elected');
       was = isSelf;
-    });
-    this.context.subscriptions.push(following);
+    };
+    const following = await this.election.onChange(look).catch(withoutElection);
+    if (following !== undefined) this.context.subscriptions.push(following);
   }
 
   private checkAll(reason: string): void {
@@ -178,4 +180,9 @@ export default class AntivirusPlugin extends Plugin {
     await writeFile(path, fresh);
     return fresh;
   }
+}
+
+/** A node that takes part in no election has no provider, and asks for itself. */
+function withoutElection(error: unknown): undefined {
+  if (!['E_NOT_AVAILABLE', 'E_ELECTION_NONE'].includes(errorCode(error))) throw error;
 }

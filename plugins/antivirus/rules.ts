@@ -67,13 +67,13 @@ export class RuleBook {
   async recall(recall: Recall): Promise<void> {
     await this.take(recall);
     const { component, version, backTo } = recall;
-    await this.lan.announce('recall', { component, version, back: backTo });
+    await this.lan.announce('recall', { component, bad: version, back: backTo });
   }
 
   /** Obeys the recalls of others, unless the settings say otherwise. */
   listen(onRecall: () => void): Promise<Disposable> {
     return this.lan.onAnnouncement(({ name, values, from }) => {
-      const { component = '', version = '', back = '' } = values;
+      const { component = '', bad: version = '', back = '' } = values;
       if (name !== 'recall' || ![component, version, back].every(isName)) return;
       this.log.warn('recall-heard', { component, version, back, from });
       if (!this.settings.acceptsRecalls) return;

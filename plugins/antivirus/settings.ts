@@ -25,8 +25,8 @@ export interface ProductSettings {
   readonly name: string;
   /** Where the metadata of the feed is, with a slash at its end. */
   readonly url: string;
-  /** The first root of the feed that this machine trusts: a file. */
-  readonly root: string;
+  /** The first root metadata of the feed that this machine trusts: its `1.root.json`. */
+  readonly root: Readonly<Record<string, unknown>>;
   /** Where its files go; empty: they are kept and offered, not placed. */
   readonly directory: string;
   /** Whether the installer of the admin runs after the files are there. */

@@ -28,6 +28,8 @@ export interface ComponentStatus {
 export interface StatusReport {
   readonly components: readonly ComponentStatus[];
   readonly lan: readonly (RemoteStanding & { readonly isBehind: boolean })[];
+  /** The last checks of each feed, the latest first. */
+  readonly checks: readonly CheckReport[];
 }
 
 /** Puts together what is known. */
@@ -35,7 +37,8 @@ export function statusOf(views: readonly FeedView[], rules: Rules, nowMs: number
   const components = views.flatMap((view) =>
     view.components.map((one) => componentStatus(view, one, rules, nowMs)),
   );
-  return { components, lan: views.flatMap(lanOf) };
+  const checks = views.flatMap(({ reports }) => reports);
+  return { components, lan: views.flatMap(lanOf), checks };
 }
 
 function componentStatus(

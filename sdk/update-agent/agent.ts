@@ -101,7 +101,7 @@ export class UpdateAgent {
     this.feed = feed;
     this.ports = ports;
     this.disk = ports.disk ?? realDisk;
-    this.news = new NewsDesk(feed.name, ports.lan, ports.now);
+    this.news = new NewsDesk(feed.name, ports.lan, ports.log, ports.now);
     this.stager = new Stager(feed, ports, this.disk, this.lifetime.signal);
   }
 
@@ -236,6 +236,7 @@ export class UpdateAgent {
       decided = decisionWord(decision);
       if (decision.kind === 'update') files = await this.update(decision.release, role);
       if (decision.kind === 'back') await this.install(component, decision.version);
+      if (decision.kind === 'stay') await this.adoptChanged(component, before, offered);
       if (decision.kind === 'stay' && role === 'poll')
         files = await this.provide(decision, offered);
       const version = await this.installed(component);
@@ -288,6 +289,20 @@ export class UpdateAgent {
     await shelf.adopt(component, version, { ...isUpdate, sinceMs: now() });
   }
 
+  /** Somebody else has put in force what is kept here: the client's own updater, or an admin. */
+  private async adoptChanged(
+    component: string,
+    installed: string | undefined,
+    offered: Release | undefined,
+  ): Promise<void> {
+    const { shelf, now } = this.ports;
+    if (installed === undefined || shelf.state(component).version === installed) return;
+    if (!(await shelf.kept(component)).includes(installed)) return;
+    const isOffered = offered?.version === installed && offered.builtAtMs !== undefined;
+    const built = isOffered ? { builtAtMs: offered.builtAtMs } : {};
+    await shelf.adopt(component, installed, { ...built, sinceMs: now() });
+  }
+
   private async installed(component: string): Promise<string | undefined> {
     if (this.feed.installed !== undefined) return this.feed.installed(component);
     return this.ports.shelf.state(component).version;
@@ -332,7 +347,7 @@ export class UpdateAgent {
       if (one.failure === undefined) continue;
       this.ports.log.warn('not-updated', { feed, component: one.component, ...one.failure });
     }
-    await this.tellStandings(finished).catch((error) => this.warn('standing-not-told', error));
+    await this.tellStandings(finished);
     return finished;
   }
 

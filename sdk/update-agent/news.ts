@@ -5,7 +5,7 @@
  * believed beyond "there may be a version N": whatever is retrieved because of news is verified
  * like everything else. Every table is bounded, a question is answered at most once a second.
  */
-import type { Announcement, Disposable, PeeringService } from '@peerage/sdk';
+import type { Announcement, Disposable, Log, PeeringService } from '@peerage/sdk';
 import { ANSWER_INTERVAL_MS, MAX_NEWS } from './limits.js';
 import { isName } from './version.js';
 
@@ -47,12 +47,14 @@ export class NewsDesk {
   private readonly heard = new Map<string, News>();
   private readonly feed: string;
   private readonly lan: Announcements;
+  private readonly log: Log;
   private readonly now: () => number;
   private answeredAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(feed: string, lan: Announcements, now: () => number) {
+  constructor(feed: string, lan: Announcements, log: Log, now: () => number) {
     this.feed = feed;
     this.lan = lan;
+    this.log = log;
     this.now = now;
   }
 
@@ -67,27 +69,35 @@ export class NewsDesk {
 
   async tell(news: Omit<News, 'from'>): Promise<void> {
     const { component, version, details } = news;
-    await this.lan.announce('news', { ...details, feed: this.feed, component, version });
+    await this.announce('news', { ...details, component, release: version });
   }
 
   async ask(): Promise<void> {
-    await this.lan.announce('question', { feed: this.feed });
+    await this.announce('question', {});
   }
 
   async tellChecking(): Promise<void> {
-    await this.lan.announce('checking', { feed: this.feed });
+    await this.announce('checking', {});
   }
 
   async tellStanding(standing: Omit<RemoteStanding, 'node'>): Promise<void> {
     const { component, version, outcome, checkedAtMs } = standing;
     const checked = String(checkedAtMs);
-    await this.lan.announce('standing', {
-      ...{ feed: this.feed, component, version, outcome, checked },
-    });
+    await this.announce('standing', { component, release: version, outcome, checked });
+  }
+
+  /** A packet may be lost anyway, so one that cannot be sent fails nothing. */
+  private async announce(name: string, values: Record<string, string>): Promise<void> {
+    try {
+      await this.lan.announce(name, { ...values, feed: this.feed });
+    } catch (error) {
+      this.log.warn('not-announced', { feed: this.feed, name, error });
+    }
   }
 
   private take({ name, values, from }: Announcement, listener: NewsListener): void {
-    const { feed, component, version, outcome = '', checked = '', ...details } = values;
+    const { feed, component, release: version, ...rest } = values;
+    const { outcome = '', checked = '', ...details } = rest;
     if (feed !== this.feed) return;
     if (name === 'checking') return listener.onChecking(from);
     if (name === 'question') return this.takeQuestion(from, listener);

@@ -200,7 +200,7 @@ describe('update agent: several nodes', () => {
     lan.tell({
       name: 'news',
       from: 'x',
-      values: { feed: 'test', component: 'list', version: '7' },
+      values: { feed: 'test', component: 'list', release: '7' },
     });
     await until('7', SOON_MS, () => (inForce(online) === '7' ? true : undefined));
     equal(String(lan.shared.get(url)), contentOf('7'));

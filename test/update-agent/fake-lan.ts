@@ -114,6 +114,7 @@ export class FakeNode extends PeeringService {
   }
 
   override async announce(name: string, values: Readonly<Record<string, string>>): Promise<void> {
+    demandSendable(values);
     this.lan.tell({ name, values, from: this.name });
   }
 
@@ -150,4 +151,14 @@ function answer(
     sha256: undefined,
     body: body(),
   };
+}
+
+/** What the core holds announcements against. */
+function demandSendable(values: Readonly<Record<string, string>>): void {
+  const pairs = Object.entries(values);
+  const isShort = pairs.length <= 8 && pairs.every(([, value]) => value.length <= 200);
+  const isFree = pairs.every(([key]) => !['version', 'type', 'service', 'group'].includes(key));
+  const bytes = pairs.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+  if (isShort && isFree && bytes <= 700) return;
+  throw new CodedError('E_ANNOUNCEMENT_INVALID', JSON.stringify(values));
 }

@@ -81,6 +81,11 @@ export class Databases {
     await placement.commit();
   }
 
+  /** Tells clamd that freshclam has put a new version there. */
+  async announce(database: string, version: string): Promise<void> {
+    await this.options.clamd?.reload(database === 'daily' ? version : undefined);
+  }
+
   private get journal(): string {
     return join(this.options.workDirectory, 'placement.json');
   }

@@ -62,23 +62,24 @@ export class ClamavFeed implements Feed {
   async poll(): Promise<readonly Release[]> {
     const releases: Release[] = [];
     for (const database of this.options.databases) {
-      releases.push(this.release(database, await this.options.source.header(database)));
+      releases.push(await this.release(database, await this.options.source.header(database)));
     }
     return releases;
   }
 
   async learn(news: readonly News[]): Promise<readonly Release[]> {
-    return news.flatMap(({ component, version, details, from }) => {
-      if (!this.options.databases.includes(component)) return [];
+    const releases: Release[] = [];
+    for (const { component, version, details, from } of news) {
+      if (!this.options.databases.includes(component)) continue;
       try {
         const header = parseHeader(Buffer.from(headerOf(details), 'latin1'));
         if (String(header.version) !== version) throw new Error(`a header of ${header.version}`);
-        return [this.release(component, header)];
+        releases.push(await this.release(component, header));
       } catch (error) {
         this.options.log.warn('news-refused', { component, version, from, error });
-        return [];
       }
-    });
+    }
+    return releases;
   }
 
   details({ component }: Release): Record<string, string> {
@@ -134,7 +135,9 @@ export class ClamavFeed implements Feed {
     if (before !== undefined) await directory.keep(component, before.directory);
     await freshclam.run();
     const installed = await this.installed(component);
-    if (installed !== undefined && compareVersions(installed, version) >= 0) return;
+    if (installed !== undefined && compareVersions(installed, version) >= 0) {
+      return directory.announce(component, installed);
+    }
     throw new CodedError('E_FRESHCLAM_BEHIND', `freshclam left ${component} at ${installed}`, {
       expected: `version ${version}`,
       action: 'look at its log; the next check runs it again',
@@ -160,18 +163,19 @@ export class ClamavFeed implements Feed {
     await this.options.directory.place(component, path, version);
   }
 
-  private release(database: string, header: DatabaseHeader): Release {
+  private async release(database: string, header: DatabaseHeader): Promise<Release> {
     demandSignedHeader(header, this.options.keys);
     this.headers.set(database, header);
-    const files = this.way(database, header.version);
+    const here = Number((await this.installed(database)) ?? 0);
+    if (here === header.version) this.options.library.introduce(database, header);
+    const files = this.way(database, here, header.version);
     const { version, builtAtMs } = header;
     return { component: database, version: String(version), files, builtAtMs };
   }
 
   /** The files from the version that is here to this one. */
-  private way(database: string, version: number): ReleaseFile[] {
-    const { mode, shelf, source } = this.options;
-    const here = Number(shelf.state(database).version ?? 0);
+  private way(database: string, here: number, version: number): ReleaseFile[] {
+    const { mode, source } = this.options;
     const steps = version - here;
     if (mode === 'place' || here === 0 || steps < 1 || steps > MAX_DIFFERENCES) {
       return [this.whole(database, version)];

@@ -61,6 +61,11 @@ export class Library {
     if (bytes !== undefined) this.serving.set(database, parseHeader(bytes));
   }
 
+  /** Gives this version where none is given yet; its content is judged when it is asked for. */
+  introduce(database: string, header: DatabaseHeader): void {
+    if (!this.serving.has(database)) this.serving.set(database, header);
+  }
+
   /** The header of the version that is given. */
   header(database: string): DatabaseHeader | undefined {
     return this.serving.get(database);

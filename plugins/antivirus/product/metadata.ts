@@ -6,10 +6,10 @@
  * tuf-js judges; here the bytes are fetched, kept and shared. The poller asks the origin for each
  * file, and shares them once all were good; the others take them from the LAN and ask for no newer
  * root than the poller has told of. Invariant: what is kept on the disk is one complete set that
- * was good, or the shipped root; a torn file leads back to that root.
+ * was good, or the root of the settings; a torn file leads back to that root.
  */
 import { createHash } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError, type PeeringService, type ResourcePolicy } from '@peerage/sdk';
 import { type Disk, realDisk, replaceFile } from '@peerage/update-agent';
@@ -43,8 +43,8 @@ export interface MetadataOptions {
   readonly directory: string;
   /** The repository, with a slash at its end. */
   readonly url: string;
-  /** The file with the root that came with the machine. */
-  readonly root: string;
+  /** The root that came with the settings. */
+  readonly root: Readonly<Record<string, unknown>>;
   readonly peering: Pick<PeeringService, 'open' | 'publish'>;
 }
 
@@ -112,7 +112,7 @@ export class FeedMetadata {
     }
     const root = join(work, 'root.json');
     if ((await this.disk.sizeBytes(root)) !== undefined) return;
-    await this.disk.write(root, await readFile(this.options.root));
+    await this.disk.write(root, Buffer.from(JSON.stringify(this.options.root)));
   }
 
   /** Keeps a set; the timestamp last, for it is what the others hang from. */

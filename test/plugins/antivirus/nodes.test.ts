@@ -165,7 +165,7 @@ describe('antivirus: ClamAV on the nodes of a LAN', () => {
     lan.tell({
       name: 'news',
       from: 'other',
-      values: { feed: 'clamav', component: 'test', version: '999', 'header-0': forged },
+      values: { feed: 'clamav', component: 'test', release: '999', 'header-0': forged },
     });
     const refused = () => one.context.lines.some(({ event }) => event === 'news-refused');
     await until('refusal', SOON_MS, () => (refused() ? true : undefined));

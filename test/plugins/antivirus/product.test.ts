@@ -58,7 +58,7 @@ describe('antivirus: product feeds', () => {
     const target = join(home, 'installed');
     mkdirSync(target, { recursive: true });
     const product: ProductSettings = {
-      ...{ name: 'vs', url: URL, root: join(directory, 'metadata/1.root.json') },
+      ...{ name: 'vs', url: URL, root: firstRoot(directory) },
       ...{ directory: target, isRunning: false },
     };
     const made = await TestNode.start(lan, name, {
@@ -282,4 +282,9 @@ function cabinet(name: string, version: string): Buffer {
 function flip(bytes: Buffer): Buffer {
   bytes[50] = (bytes[50] ?? 0) ^ 1;
   return bytes;
+}
+
+function firstRoot(directory: string): Record<string, unknown> {
+  const text = readFileSync(join(directory, 'metadata/1.root.json'), 'utf8');
+  return JSON.parse(text) as Record<string, unknown>;
 }
