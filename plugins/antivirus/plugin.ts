@@ -25,6 +25,7 @@ import {
   demandName,
   type Feed,
   type Recall,
+  type Role,
   Shelf,
   UpdateAgent,
 } from '@peerage/update-agent';
@@ -147,9 +148,10 @@ export default class AntivirusPlugin extends Plugin {
   }
 
   /** Who is provider, or has none, asks the Internet; the others go by its news. */
-  private async role(): Promise<'poll' | 'listen'> {
+  private async role(): Promise<Role> {
     const provider = await this.election.provider().catch(withoutElection);
-    return provider === undefined || provider.isSelf ? 'poll' : 'listen';
+    if (provider === undefined) return 'poll';
+    return provider.isSelf ? 'provide' : 'listen';
   }
 
   /** A node that has just become the provider finds out what its predecessor may have missed. */

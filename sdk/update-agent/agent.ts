@@ -56,14 +56,20 @@ export interface Feed {
   installed?(component: string): Promise<string | undefined>;
 }
 
+/**
+ * `provide`: it is the provider, asks the origin, and shares what it has verified. `poll`: there is
+ * none, so it asks the origin, and takes files as anybody does. `listen`: another node asks.
+ */
+export type Role = 'provide' | 'poll' | 'listen';
+
 /** What the agent stands on; services of the SDK fit as they are. */
 export interface AgentPorts {
   readonly node: string;
   readonly shelf: Shelf;
   readonly peering: Pick<PeeringService, 'open' | 'publish'>;
   readonly lan: Announcements;
-  /** Whether this node is to ask the Internet: it is the provider, or there is none. */
-  readonly role: () => Promise<'poll' | 'listen'>;
+  /** What this node has to do for the LAN now. */
+  readonly role: () => Promise<Role>;
   readonly rules: () => Rules;
   readonly log: Log;
   readonly now: () => number;
@@ -73,7 +79,7 @@ export interface AgentPorts {
 /** What is offered, `undefined` if nobody has told yet, and by which way it was found out. */
 interface Found {
   readonly offered: readonly Release[] | undefined;
-  readonly role: 'poll' | 'listen';
+  readonly role: Role;
 }
 
 /** A provider that has been asked and says nothing for this long is done without. */
@@ -169,16 +175,17 @@ export class UpdateAgent {
   }
 
   /** A listener that meets silence, or whose news led to nothing, asks the Internet itself. */
-  private async actualRole(): Promise<'poll' | 'listen'> {
+  private async actualRole(): Promise<Role> {
     const role = await this.ports.role();
-    if (role === 'poll' || this.hasBadNews) return 'poll';
+    if (role !== 'listen') return role;
+    if (this.hasBadNews) return 'poll';
     if (this.askedAtMs === undefined) return role;
     return this.ports.now() - this.askedAtMs >= SILENCE_MS ? 'poll' : 'listen';
   }
 
   /** What is offered; `undefined` while the provider has not told yet. */
-  private async findOut(role: 'poll' | 'listen', by: 'time' | 'news'): Promise<Found> {
-    if (role === 'poll') return this.poll();
+  private async findOut(role: Role, by: 'time' | 'news'): Promise<Found> {
+    if (role !== 'listen') return this.poll(role);
     const news = this.news.latest();
     if (by === 'time') {
       this.askedAtMs ??= this.ports.now();
@@ -189,11 +196,11 @@ export class UpdateAgent {
   }
 
   /** Asks the origin; where that fails, goes by what others have told. */
-  private async poll(): Promise<Found> {
+  private async poll(role: Role): Promise<Found> {
     const { signal } = this.lifetime;
     await this.news.tellChecking();
     try {
-      return { offered: await this.feed.poll(signal), role: 'poll' };
+      return { offered: await this.feed.poll(signal), role };
     } catch (error) {
       const news = this.news.latest();
       await this.news.ask();
@@ -225,7 +232,7 @@ export class UpdateAgent {
   private async bring(
     component: string,
     offered: Release | undefined,
-    role: 'poll' | 'listen',
+    role: Role,
   ): Promise<ComponentReport> {
     const before = await this.installed(component);
     let decided: string = 'failed';
@@ -237,7 +244,7 @@ export class UpdateAgent {
       if (decision.kind === 'update') files = await this.update(decision.release, role);
       if (decision.kind === 'back') await this.install(component, decision.version);
       if (decision.kind === 'stay') await this.adoptChanged(component, before, offered);
-      if (decision.kind === 'stay' && role === 'poll')
+      if (decision.kind === 'stay' && role !== 'listen')
         files = await this.provide(decision, offered);
       const version = await this.installed(component);
       return { component, decision: decided, version, before, offered: offered?.version, files };
@@ -268,9 +275,9 @@ export class UpdateAgent {
     await shelf.note(component, { heard: { version: offered.version, atMs: now() } });
   }
 
-  private async update(release: Release, role: 'poll' | 'listen'): Promise<readonly Retrieved[]> {
-    const files = await this.stager.bring(release, role === 'poll');
-    if (role === 'poll') await this.tell(release, files);
+  private async update(release: Release, role: Role): Promise<readonly Retrieved[]> {
+    const files = await this.stager.bring(release, role === 'provide');
+    if (role !== 'listen') await this.tell(release, files);
     const { builtAtMs } = release;
     await this.install(release.component, release.version, builtAtMs);
     return files;
@@ -328,7 +335,7 @@ export class UpdateAgent {
 
   /** A node asks: the poller tells what it knows, or that it is finding out. */
   private async answer(): Promise<void> {
-    if ((await this.ports.role()) !== 'poll') return;
+    if ((await this.ports.role()) === 'listen') return;
     if (this.running !== undefined) return this.news.tellChecking();
     for (const release of this.offered) {
       const files = await this.stager.known(release);

@@ -1,5 +1,5 @@
 /** The public surface of the update agent, nothing else. */
-export { type AgentPorts, type Feed, type Installation, UpdateAgent } from './agent.js';
+export { type AgentPorts, type Feed, type Installation, type Role, UpdateAgent } from './agent.js';
 export {
   type Canary,
   type Decision,

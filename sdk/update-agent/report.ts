@@ -1,5 +1,6 @@
 /** What a check did, for the status and the log: per component, with the source of each file. */
 import { CodedError, describeError, errorCode } from '@peerage/sdk';
+import type { Role } from './agent.js';
 import type { Decision } from './decide.js';
 import type { Retrieved } from './retrieve.js';
 
@@ -27,7 +28,7 @@ export interface CheckReport {
   readonly feed: string;
   readonly reason: string;
   /** Whether this node asked the Internet itself or went by what the provider tells. */
-  readonly role: 'poll' | 'listen';
+  readonly role: Role;
   readonly startedAtMs: number;
   readonly finishedAtMs: number;
   readonly outcome: Outcome;

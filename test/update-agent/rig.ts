@@ -9,6 +9,7 @@ import {
   type News,
   type Release,
   type Retrieved,
+  type Role,
   type Rules,
   Shelf,
   UpdateAgent,
@@ -73,19 +74,19 @@ export interface Member {
   readonly shelf: Shelf;
   readonly agent: UpdateAgent;
   rules: Rules;
-  role: 'poll' | 'listen';
+  role: Role;
   nowMs: number;
 }
 
 export interface MemberOptions {
   readonly directory: string;
-  readonly role?: 'poll' | 'listen';
+  readonly role?: Role;
   readonly hasInternet?: boolean;
   readonly disk?: Disk;
 }
 
 export async function member(lan: FakeLan, name: string, options: MemberOptions): Promise<Member> {
-  const { directory, role = 'poll', hasInternet = true, disk } = options;
+  const { directory, role = 'provide', hasInternet = true, disk } = options;
   const node = lan.node(name, hasInternet);
   const feed = new TestFeed();
   const shelf = await Shelf.open(directory, disk);
