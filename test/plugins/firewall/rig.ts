@@ -27,6 +27,20 @@ export function sourceList(source: string, text: string): SourceList {
   return { source, entries: parseList(source, Buffer.from(text), { format: 'list' }).entries };
 }
 
+/** The prefixes in those sets of a listing by nft that rules look into. */
+export function blockedIn(listing: string): string[] {
+  const found: string[] = [];
+  for (const [, name = '', body = ''] of listing.matchAll(/set (\w+) \{([^}]*\}?[^}]*)\}/g)) {
+    const [, length = ''] = name.split('_');
+    if (!listing.includes(`@${name} `)) continue;
+    const elements = /elements = \{([^}]*)\}/.exec(body)?.[1] ?? '';
+    for (const element of elements.split(',').map((one) => one.trim())) {
+      if (element !== '') found.push(`${element}/${length}`);
+    }
+  }
+  return found.sort();
+}
+
 /** A log that remembers what was said. */
 export class Said implements Log {
   readonly events: string[] = [];
@@ -82,19 +96,9 @@ export class Rig {
     });
   }
 
-  /** The addresses and prefixes that the kernel blocks, read from its own listing. */
+  /** The prefixes that the kernel blocks, by its own listing. */
   async blocked(): Promise<string[]> {
-    const { stdout } = await this.nft('list', 'table', 'inet', 'peerage_firewall');
-    const found: string[] = [];
-    for (const [, name = '', body = ''] of stdout.matchAll(/set (\w+) \{([^}]*\}?[^}]*)\}/g)) {
-      const [, length = ''] = name.split('_');
-      if (!stdout.includes(`@${name} `)) continue;
-      const elements = /elements = \{([^}]*)\}/.exec(body)?.[1] ?? '';
-      for (const element of elements.split(',').map((one) => one.trim())) {
-        if (element !== '') found.push(`${element}/${length}`);
-      }
-    }
-    return found.sort();
+    return blockedIn((await this.nft('list', 'table', 'inet', 'peerage_firewall')).stdout);
   }
 
   /** Runs nft as an admin would, beside the plugin. */
