@@ -12,11 +12,13 @@ import {
   CommandService,
   describeError,
   ElectionService,
+  errorCode,
   injectable,
   PeeringService,
   Plugin,
   PluginContext,
   ProgramService,
+  type Provider,
   Schedule,
   StatusService,
   Storage,
@@ -129,7 +131,7 @@ export default class FirewallPlugin extends Plugin {
       directory: dataDirectory,
       node: hostname(),
       lan: hub,
-      role: async () => ((await this.election.provider())?.isSelf === false ? 'listen' : 'poll'),
+      role: async () => ((await this.provider())?.isSelf === false ? 'listen' : 'poll'),
       pins: () => this.wishes.pins,
       peering: this.peering,
       storage: this.storage,
@@ -190,10 +192,20 @@ export default class FirewallPlugin extends Plugin {
       sources,
       wishes,
       programs: this.programs,
-      provider: async () => (await this.election.provider())?.node,
+      provider: async () => (await this.provider())?.node,
       dropped: async () => nftables?.dropped(),
       now: Date.now,
     });
+  }
+
+  /** Who asks the origins; nobody in particular where there are no elections. */
+  private async provider(): Promise<Provider | undefined> {
+    try {
+      return await this.election.provider();
+    } catch (error) {
+      if (/^E_(NOT_AVAILABLE|ELECTION_NONE)$/.test(errorCode(error))) return undefined;
+      throw error;
+    }
   }
 
   private async guards(): Promise<readonly Guard[]> {

@@ -5,7 +5,6 @@
 import { fileURLToPath } from 'node:url';
 import { type Command, succeeded } from '../command.js';
 import type { Host } from '../host.js';
-import { until } from '../until.js';
 
 const PROGRAM = fileURLToPath(new URL('./traffic.js', import.meta.url));
 const PORT = 4000;
@@ -55,14 +54,11 @@ export async function during(
   return { sent, arrived };
 }
 
-/** Whether one packet of an address arrives at a host: sent again and again for a moment. */
-export async function arrives(from: Host, address: string, to: Host): Promise<boolean> {
-  const pulse = async () => {
-    // The control: the host's own address must get through before silence means anything.
-    await until('packets flow', START_DEADLINE_MS, () => true);
-  };
-  const { arrived } = await during(from, [address], to, pulse);
-  return (arrived[address] ?? 0) > 0;
+/** What arrives within a moment, which is over when a control packet of `to` itself went through. */
+export function reached(from: Host, addresses: readonly string[], to: Host): Promise<Flood> {
+  return during(from, addresses, to, async () => {
+    succeeded('a moment', await to.run('true', []));
+  });
 }
 
 async function ready(program: Command): Promise<void> {

@@ -7,9 +7,10 @@
  *   put=FILE    the origin has FILE now; a check of the source
  *   swap=FILE   puts FILE past source and shelf: the change alone, to be timed
  *
- * With `--die-at N` the process kills itself at its N-th step: before or after a program, a write,
+ * With `--wait` it waits for SIGUSR2 before its last order. With `--die-at N` the process kills itself at its N-th step: before or after a program, a write,
  * a request, or between two parts of a change.
  */
+import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Enforcer } from '@peerage/firewall/enforcer.js';
@@ -26,7 +27,11 @@ import { FakeLan } from '../../update-agent/fake-lan.js';
 const URL = 'http://lists.test/own.netset';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { directory: { type: 'string', default: '.' }, 'die-at': { type: 'string' } },
+  options: {
+    directory: { type: 'string', default: '.' },
+    'die-at': { type: 'string' },
+    wait: { type: 'boolean', default: false },
+  },
 });
 const directory = values.directory;
 const dieAt = Number(values['die-at'] ?? Infinity);
@@ -145,11 +150,16 @@ async function swap(file: string): Promise<object> {
   return { putMs: Math.round(put.endedMs - put.beganMs), wholeMs };
 }
 
+const told = once(process, 'SIGUSR2');
+// A signal that is waited for keeps no process alive; an open port does.
+new MessageChannel().port1.ref();
 process.stdout.write('{"event":"ready"}\n');
-for (const order of positionals) {
+for (const [index, order] of positionals.entries()) {
+  if (values.wait && index === positionals.length - 1) await told;
   const [name = '', file = ''] = order.split('=');
   const work = { start, put: () => check(file), swap: () => swap(file) }[name];
   const done = await work?.();
   const version = enforcer.inForce?.version;
   process.stdout.write(`${JSON.stringify({ event: name, steps, version, ...done })}\n`);
 }
+process.exit(0);

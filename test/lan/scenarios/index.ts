@@ -4,6 +4,7 @@ import { apt } from './apt.js';
 import { crowd } from './crowd.js';
 import { doctor } from './doctor.js';
 import { enrol } from './enrol.js';
+import { firewall } from './firewall.js';
 import { holder } from './holder.js';
 import { kill } from './kill.js';
 import { npm } from './npm.js';
@@ -16,6 +17,7 @@ export const SCENARIOS: readonly Scenario[] = [
   crowd,
   doctor,
   enrol,
+  firewall,
   holder,
   kill,
   npm,
