@@ -20,6 +20,7 @@ export function composeSurface(register: Register, ground: Ground): void {
       configuration,
       stateDirectory,
       transfer,
+      lender: transfer,
       own: p.resolve(OwnContentService),
       announcements: p.resolve(PeeringDriver),
       elections: p.resolve(NetworkElections),

@@ -3,6 +3,7 @@
  * Node's IPC channel; bodies do not, they go over a ticket (`tickets`). Used by both ends.
  */
 import { CodedError } from '@peerage/sdk';
+import type { LeaseGrant } from './lease.js';
 
 /** An error on the wire; rebuilt as a CodedError on the other side. */
 export interface WireError {
@@ -136,7 +137,7 @@ export function fromWireError({ code, message, expected, action }: WireError): C
 /** Where in a plugin's data directory the bytes wait that it publishes. */
 export const OUT_DIRECTORY = 'out';
 
-/** The answer to `peering.open`: head, and the body inline or under a ticket. */
+/** The answer to `peering.open`: head, and the body inline, under a ticket or by a lease. */
 export interface OpenReply {
   readonly status: number;
   readonly headers: ReadonlyArray<readonly [string, string]>;
@@ -145,4 +146,6 @@ export interface OpenReply {
   readonly sha256: string | undefined;
   readonly inline?: Uint8Array;
   readonly ticket?: string;
+  /** Instead of a body: the plugin delivers it by itself, now and when it is asked again. */
+  readonly lease?: LeaseGrant;
 }

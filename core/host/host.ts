@@ -90,6 +90,10 @@ export class PluginHosting implements PluginHost {
     return [...running, ...disabled];
   }
 
+  async leasesEnded(): Promise<void> {
+    await Promise.all(this.hosted.map(({ leases }) => leases?.settled()));
+  }
+
   commands(): PluginCommandStatus[] {
     return this.hosted.flatMap(({ plugin }) => {
       const { id, commands = [] } = plugin.manifest;

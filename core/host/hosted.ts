@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import { describeError, errorCode } from '@peerage/sdk';
 import type { Clock } from '../base/time.js';
 import type { LanElections } from '../ports/elections.js';
+import type { Lender } from '../ports/leases.js';
 import type { Logger } from '../ports/log.js';
 import type { CallTable } from './calls/call.js';
 import { badCall } from './calls/call.js';
 import { PluginCommands } from './calls/commands.js';
 import { electionOf, electionService } from './calls/election.js';
+import { PluginLeases } from './calls/leases.js';
 import { Grant } from './grant.js';
 import type { PluginPackage } from './manifest.js';
 import { type IncomingCall, PluginProcess, type PluginTimes } from './plugin-process.js';
@@ -25,12 +27,14 @@ export interface HostedOptions {
   readonly times?: PluginTimes | undefined;
   readonly calls: CallTable;
   readonly elections?: LanElections | undefined;
+  readonly lender?: Lender | undefined;
 }
 
 export class Hosted {
   readonly plugin: PluginPackage;
   readonly grant: Grant;
   readonly commands: PluginCommands;
+  readonly leases: PluginLeases | undefined;
   readonly process: PluginProcess;
   private readonly options: HostedOptions;
   private readonly dataDirectory: string;
@@ -44,6 +48,10 @@ export class Hosted {
     this.grant = new Grant(manifest, entry.grant);
     this.commands = new PluginCommands(manifest.commands ?? []);
     this.dataDirectory = join(options.stateDirectory, 'plugins', manifest.id);
+    const { lender } = options;
+    // A process of another user could not read the store's files.
+    const lends = lender !== undefined && entry.grant.uid === undefined;
+    this.leases = lends ? new PluginLeases(lender, this.dataDirectory) : undefined;
     const { ticketSocket, coreVersion, clock, logger, times } = options;
     this.process = new PluginProcess({
       plugin,
@@ -123,8 +131,8 @@ export class Hosted {
   }
 
   private async handle({ method, argument, signal, emit }: IncomingCall): Promise<unknown> {
-    const { plugin, grant, dataDirectory, commands } = this;
-    const caller = { plugin, grant, dataDirectory, commands };
+    const { plugin, grant, dataDirectory, commands, leases } = this;
+    const caller = { plugin, grant, dataDirectory, commands, leases };
     const { calls } = this.options;
     const handler = Object.hasOwn(calls, method) ? calls[method] : undefined;
     if (handler === undefined) throw badCall({ caller, method });

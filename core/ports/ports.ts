@@ -182,6 +182,8 @@ export interface PluginStatus {
 /** The shell of the plugins. */
 export interface PluginHost {
   plugins(): PluginStatus[];
+  /** Resolves when no plugin delivers any more what went from the store up to now. */
+  leasesEnded(): Promise<void>;
   /** Somebody asks for this URL: starts the plugin that waits for such a one. */
   requested(url: string): void;
   /** The commands that plugins add. */

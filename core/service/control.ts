@@ -79,11 +79,18 @@ export class ControlService {
   private readonly changes: Readonly<Record<string, Change>> = {
     '/cache/pin': (url) => this.options.transfer.pin(url, true),
     '/cache/unpin': (url) => this.options.transfer.pin(url, false),
-    '/cache/purge': (url) => this.options.transfer.purge(url),
+    '/cache/purge': (url) => this.purge(url),
     '/policy/reload': () => this.reloadPolicy(),
     '/probe': async () => this.options.probe(),
     ...electionChanges(() => this.options.elections),
   };
+
+  /** Over when nobody delivers it any more: neither the core nor a plugin that held a lease. */
+  private async purge(url: string): Promise<number> {
+    const entries = await this.options.transfer.purge(url);
+    await this.options.host.leasesEnded();
+    return entries;
+  }
 
   private async reloadPolicy(): Promise<number> {
     await this.options.policy?.load();

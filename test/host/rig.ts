@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { PluginHosting } from '@peerage/core/host/host.js';
 import type { PluginTimes } from '@peerage/core/host/plugin-process.js';
 import { parseConfiguration } from '@peerage/core/ports/configuration.js';
+import type { Lender } from '@peerage/core/ports/leases.js';
 import type { PluginStatus } from '@peerage/core/ports/ports.js';
 import { systemClock } from '@peerage/core/system.js';
 import { RecordingLogger } from '../fakes/log.js';
@@ -49,6 +50,8 @@ export class HostRig {
   readonly transfer = new FakeTransfer();
   readonly logger = new RecordingLogger();
   readonly directory: string;
+  /** Lends to the plugins, where a test sets it. */
+  lender: Lender | undefined;
   private host: PluginHosting | undefined;
 
   constructor(directory: string) {
@@ -67,12 +70,19 @@ export class HostRig {
       configuration: parseConfiguration(JSON.stringify({ plugins: entries }), file),
       stateDirectory: this.directory,
       transfer: this.transfer,
+      lender: this.lender,
       coreVersion: '9.9.9',
       clock: systemClock,
       logger: this.logger,
       times,
     });
     await this.host.start();
+  }
+
+  /** The host itself, once it was started. */
+  get hosting(): PluginHosting {
+    if (this.host === undefined) throw new Error('the host was not started');
+    return this.host;
   }
 
   plugins(): PluginStatus[] {

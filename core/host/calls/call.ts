@@ -9,6 +9,7 @@ import { CodedError } from '@peerage/sdk';
 import type { Grant } from '../grant.js';
 import type { PluginPackage } from '../manifest.js';
 import type { PluginCommands } from './commands.js';
+import type { PluginLeases } from './leases.js';
 
 /** Who calls. */
 export interface Caller {
@@ -16,6 +17,8 @@ export interface Caller {
   readonly grant: Grant;
   readonly dataDirectory: string;
   readonly commands: PluginCommands;
+  /** None where the content shell does not lend, or the process could not read what is lent. */
+  readonly leases?: PluginLeases | undefined;
 }
 
 export interface Call {

@@ -1,10 +1,11 @@
 /**
  * `peering.open`: the resource's head in the reply, its body under a ticket, or in the reply too
- * where it is small and at hand; the progress as events.
+ * where it is small and at hand, or left to the plugin by a lease; the progress as events.
  */
 import type { ResourceProgress, ResourceRequest, ResourceResponse } from '@peerage/sdk';
 import type { ContentTransfer } from '../../ports/ports.js';
 import type { OpenReply } from '../channel.js';
+import type { LeaseGrant } from '../lease.js';
 import type { TicketOffice } from '../tickets.js';
 import { type Call, type CallHandler, plainUrl, textOf } from './call.js';
 
@@ -28,12 +29,15 @@ export function openCall({ transfer, tickets, serviceFor }: OpenOptions): CallHa
     grant.demand(url, 'urls', 'publishes');
     const service = serviceFor(plugin.manifest.id, url);
     const meter = argument['progress'] === true ? new Meter(call, transfer, url) : undefined;
-    const { progress: _, ...plain } = argument;
+    const { progress: _, unleased, ...plain } = argument;
     const request = { ...plain, signal } as unknown as ResourceRequest;
     try {
       const response = await transfer.open(service, request);
       grant.counters.add(`requests-${response.source}`);
       if (signal.aborted) await response.body[Symbol.asyncIterator]().return?.();
+      const isLeasable = response.source === 'hit' && unleased !== true;
+      const lease = isLeasable ? await caller.leases?.grant(request) : undefined;
+      if (lease !== undefined) return await withLease(response, lease);
       meter?.begin(response.sizeBytes);
       const passing = {
         bytes: (count: number) => {
@@ -48,6 +52,15 @@ export function openCall({ transfer, tickets, serviceFor }: OpenOptions): CallHa
       throw error;
     }
   };
+}
+
+/** The head alone: the plugin reads the body from what was lent. */
+async function withLease(
+  { body, ...head }: ResourceResponse,
+  lease: LeaseGrant,
+): Promise<OpenReply> {
+  await body[Symbol.asyncIterator]().return?.();
+  return { ...head, lease };
 }
 
 async function reply(

@@ -1,4 +1,4 @@
-/** `PeeringService` in the plugin's process: calls over the line, bodies over tickets and files. */
+/** `PeeringService` in the plugin's process: calls over the line, bodies over tickets, leases and files. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,30 +19,42 @@ import {
 } from '@peerage/sdk';
 import { type OpenReply, OUT_DIRECTORY } from '../channel.js';
 import { redeem } from '../redeem.js';
+import { Leases } from './leases.js';
 import type { Line } from './line.js';
 
 export class RemotePeering extends PeeringService {
   private readonly line: Line;
   private readonly ticketSocket: string;
   private readonly dataDirectory: string;
+  private readonly leases: Leases;
 
   constructor(line: Line, ticketSocket: string, dataDirectory: string) {
     super();
     this.line = line;
     this.ticketSocket = ticketSocket;
     this.dataDirectory = dataDirectory;
+    this.leases = new Leases(line, dataDirectory, (request) => this.ask(request, true));
+    // Without leases every request is a call: slower, not wrong.
+    void this.leases.begin().catch(() => undefined);
   }
 
   override async open(request: ResourceRequest): Promise<ResourceResponse> {
     const { signal, onProgress, ...plain } = request;
-    if (onProgress === undefined) {
-      return this.response((await this.line.call('peering.open', plain, signal)) as OpenReply);
-    }
+    if (onProgress === undefined) return this.leases.find(request) ?? this.ask(request);
     const told = (value: unknown) => onProgress(value as ResourceProgress);
-    const argument = { ...plain, progress: true };
+    const argument = { ...plain, progress: true, unleased: true };
     const { value, end } = await this.line.watch('peering.open', argument, told, signal);
     const response = this.response(value as OpenReply);
     return { ...response, body: endingWith(response.body, end) };
+  }
+
+  /** @param unleased the core shall deliver it itself */
+  private async ask(request: ResourceRequest, unleased = false): Promise<ResourceResponse> {
+    const { signal, onProgress: _, ...plain } = request;
+    const argument = unleased ? { ...plain, unleased } : plain;
+    const reply = (await this.line.call('peering.open', argument, signal)) as OpenReply;
+    const { lease } = reply;
+    return lease === undefined ? this.response(reply) : this.leases.take(request, reply, lease);
   }
 
   override find(request: Pick<ResourceRequest, 'url' | 'headers'>) {
