@@ -33,9 +33,3 @@ export const injectable: typeof tsyringe.injectable = sharedToken(
 
 /** Names the token of a constructor parameter where its type alone does not say it. */
 export const inject: typeof tsyringe.inject = sharedToken('inject', tsyringe.inject);
-
-/** The container of the very tsyringe whose decorators the plugins got; for the host alone. */
-export const pluginContainer: tsyringe.DependencyContainer = sharedToken(
-  'container',
-  tsyringe.container,
-);

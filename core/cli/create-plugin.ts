@@ -141,7 +141,9 @@ test('what one node has fetched, the other gets from it', async () => {
   await lan.end();
 });
 
-test('it keeps the rules that every plugin keeps', () => checkCompliance(MyPlugin, { manifest }));
+test('it keeps the rules that every plugin keeps', async () => {
+  await checkCompliance(MyPlugin, { manifest });
+});
 `;
 
 function readme(id: string): string {

@@ -3,10 +3,10 @@
  * without a running node, so that it can be known before anything is enabled.
  */
 import { CodedError, describeError, errorCode } from '@peerage/sdk';
+import { specificity } from '@peerage/sdk/pattern.js';
 import { Grant } from '../host/grant.js';
 import { integrityOf } from '../host/integrity.js';
 import { type PluginPackage, readPlugin } from '../host/manifest.js';
-import { specificity } from '../host/pattern.js';
 import { type Configuration, readConfiguration } from '../ports/configuration.js';
 import type { CommandLine } from './options.js';
 import { print, usage } from './output.js';

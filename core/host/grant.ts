@@ -9,8 +9,8 @@ import {
   type ProgramWish,
   type UrlPattern,
 } from '@peerage/sdk';
+import { matches, specificity } from '@peerage/sdk/pattern.js';
 import { Counters } from '../base/bounded.js';
-import { matches, specificity } from './pattern.js';
 
 /** The lists of patterns that a manifest and a grant both have. */
 export type PatternKind = 'urls' | 'uploads' | 'publishes';

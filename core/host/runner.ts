@@ -13,14 +13,14 @@ import {
   ElectionService,
   errorCode,
   PeeringService,
-  Plugin,
+  type Plugin,
   PluginContext,
   ProgramService,
   Schedule,
   StatusService,
   Storage,
 } from '@peerage/sdk';
-import { pluginContainer as container } from '@peerage/sdk/injection.js';
+import { construct, type Offer } from '@peerage/sdk/construct.js';
 import { PlannedSchedule } from '@peerage/sdk/planned-schedule.js';
 import { type StartMessage, type ToPlugin, toWireError } from './channel.js';
 import { Line, send } from './inside/line.js';
@@ -60,12 +60,10 @@ function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknow
 let plugin: Plugin | undefined;
 const subscriptions: Disposable[] = [];
 
-type PluginClass = new (...services: never[]) => Plugin;
-
 /** What constructors may name by type. */
-function offer(message: StartMessage, context: PluginContext): void {
+function offers(message: StartMessage, context: PluginContext): readonly Offer[] {
   const { ticketSocket, dataDirectory } = message;
-  const offered: ReadonlyArray<readonly [token: unknown, service: unknown]> = [
+  return [
     [PluginContext, context],
     [PeeringService, new RemotePeering(line, ticketSocket, dataDirectory)],
     [ElectionService, new RemoteElection(line)],
@@ -81,26 +79,16 @@ function offer(message: StartMessage, context: PluginContext): void {
       }),
     ],
   ];
-  for (const [token, service] of offered) container.registerInstance(token as never, service);
 }
 
 async function start(message: StartMessage): Promise<void> {
   guardListening(message.listen);
-  offer(message, makeContext(message, subscriptions));
+  const context = makeContext(message, subscriptions);
   const module = await load(message);
   // A CommonJS module's class is one level deeper.
   const outer = module.default;
   const found = typeof outer === 'object' ? (outer as { default?: unknown })?.default : outer;
-  if (typeof found !== 'function') {
-    throw new CodedError(
-      'E_PLUGIN_SHAPE',
-      `${message.id}: its main module exports no class by default`,
-      {
-        expected: 'export default class … extends Plugin, decorated with @injectable()',
-      },
-    );
-  }
-  plugin = construct(found as PluginClass, message.id);
+  plugin = construct(found, message.id, offers(message, context));
   await plugin.activate();
 }
 
@@ -115,20 +103,6 @@ async function load({ main, id }: StartMessage): Promise<{ default?: unknown }> 
     throw new CodedError('E_PLUGIN_LOAD', `${id}: ${why.slice(0, 300)}`, {
       expected: 'its main module and all packages of its dependencies',
       action: 'npm install in its directory, build it, and declare what it imports',
-      cause,
-    });
-  }
-}
-
-function construct(pluginClass: PluginClass, id: string): Plugin {
-  try {
-    return container.resolve<Plugin>(pluginClass as never);
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    if (!/TypeInfo not known|Cannot inject/.test(text)) throw cause;
-    throw new CodedError('E_PLUGIN_INJECTION', `${id}: ${text}`, {
-      expected:
-        '@injectable() on the class, and services imported as values, not with `import type`',
       cause,
     });
   }

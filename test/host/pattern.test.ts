@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { SeededRandom } from '@peerage/core/base/random.js';
 import { Grant } from '@peerage/core/host/grant.js';
-import { matches, specificity } from '@peerage/core/host/pattern.js';
 import type { PluginGrant, PluginManifest } from '@peerage/sdk';
+import { matches, specificity } from '@peerage/sdk/pattern.js';
 
 /** The obvious definition, slow: `*` is any run of characters. */
 function matchesByDefinition(pattern: string, text: string): boolean {

@@ -123,7 +123,7 @@ const BANS: readonly Ban[] = [
     pattern: /\bimport\s*\{[^}]*\bcontainer\b/,
     what: 'the container',
     applies: (path) =>
-      !inTest(path) && !['core/composition.ts', 'core/host/runner.ts'].includes(path),
+      !inTest(path) && path !== 'core/composition.ts',
   },
   {
     pattern: /\bset(Timeout|Interval)\b|\bsleep\b/,
