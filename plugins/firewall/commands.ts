@@ -123,7 +123,7 @@ export class Commands {
       await wishes.change(addresses, args.includes('--remove'));
     } catch (error) {
       if (!(error instanceof EntryFault)) throw error;
-      throw usage(`allow [ADDRESS|PREFIX …] [--remove]: that is ${error.message}`);
+      throw usage('allow [ADDRESS|PREFIX …] [--remove]', `one of them is ${error.message}`);
     }
     if (addresses.length > 0) await enforcer.refresh();
     const text =
@@ -183,8 +183,8 @@ export class Commands {
   }
 }
 
-function usage(expected: string): CodedError {
-  return new CodedError('E_USAGE', 'the command was used wrongly', {
+function usage(expected: string, what = 'the command was used wrongly'): CodedError {
+  return new CodedError('E_USAGE', what, {
     expected: `peerage firewall ${expected}`,
   });
 }

@@ -61,8 +61,9 @@ export function compile(lists: readonly SourceList[], guards: readonly Guard[]):
 }
 
 function named(source: string, entry: ListEntry, fence: Prefix, guards: readonly Guard[]): KeptOut {
-  // The most particular reason: the LAN's own subnet rather than the private range around it.
-  const near = guards.filter((guard) => contains(guard, entry) || contains(entry, guard));
+  // The most particular reason that covers all of it: the LAN's own subnet, not the private range.
+  const covering = guards.filter((guard) => contains(guard, entry));
+  const near = covering.length > 0 ? covering : guards.filter((guard) => contains(entry, guard));
   const closest = near.reduce<Guard | undefined>(
     (best, guard) => (best === undefined || guard.length > best.length ? guard : best),
     undefined,
