@@ -122,8 +122,7 @@ const BANS: readonly Ban[] = [
   {
     pattern: /\bimport\s*\{[^}]*\bcontainer\b/,
     what: 'the container',
-    applies: (path) =>
-      !inTest(path) && path !== 'core/composition.ts',
+    applies: (path) => !inTest(path) && path !== 'core/composition.ts',
   },
   {
     pattern: /\bset(Timeout|Interval)\b|\bsleep\b/,
