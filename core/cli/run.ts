@@ -13,7 +13,9 @@ const VIEWS = ['status', 'peers', 'downloads'];
 /** Every other first word is a plugin's. */
 const BUILT_IN = [
   ...VIEWS,
-  ...'doctor setup why start get cache plugins ca join create-plugin dev'.split(' '),
+  ...'doctor service setup elections why start get cache plugins ca join create-plugin dev'.split(
+    ' ',
+  ),
 ];
 
 /** @returns the exit code: 0 done, 1 failed, 2 used wrongly, 3 no node is running */

@@ -5,6 +5,7 @@ import { crowd } from './crowd.js';
 import { doctor } from './doctor.js';
 import { enrol } from './enrol.js';
 import { firewall } from './firewall.js';
+import { failover } from './failover.js';
 import { holder } from './holder.js';
 import { kill } from './kill.js';
 import { npm } from './npm.js';
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly Scenario[] = [
   doctor,
   enrol,
   firewall,
+  failover,
   holder,
   kill,
   npm,
