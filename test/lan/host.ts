@@ -41,6 +41,19 @@ export class Host implements Place {
     this.#namespaces.configure('switch', [`link set ${this.name} up`]);
   }
 
+  /** Lets programs here send from somebody else's address, without taking his answers from him. */
+  borrowAddress(address: string): void {
+    this.#namespaces.set(this.name, 'net.ipv4.conf.all.arp_ignore', 1);
+    this.#namespaces.set(this.name, 'net.ipv4.conf.all.arp_announce', 2);
+    this.#namespaces.configure(this.name, [`address add ${address}/32 dev lo`]);
+  }
+
+  /** Gives the host further addresses of the LAN. */
+  addAddresses(addresses: readonly string[]): void {
+    const lines = addresses.map((address) => `address add ${address}/24 dev eth0`);
+    this.#namespaces.configure(this.name, lines);
+  }
+
   /** Gives the host the way to the Internet. */
   goOnline(): void {
     this.#namespaces.configure(this.name, [`route replace default via ${GATEWAY}`]);

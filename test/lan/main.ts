@@ -24,6 +24,7 @@ const USAGE = `usage: npm run lab -- SCENARIO [options]
 
   --hosts N                 hosts on the LAN
   --size BYTES              size of the file, where a scenario has one
+  --seconds N               how long each part of an attack lasts (flood)
   --via proxy|mirror        how clients reach the cache (once)
   --peer direct|aria2       to compare: the same without Peerage; aria2 beside it (crowd)
   --runs N                  how often (kill)
@@ -50,6 +51,7 @@ function parse(args: readonly string[]): Request {
       hosts: { type: 'string' },
       size: { type: 'string' },
       via: { type: 'string' },
+      seconds: { type: 'string' },
       peer: { type: 'string' },
       runs: { type: 'string' },
       seed: { type: 'string' },
@@ -66,6 +68,7 @@ function parse(args: readonly string[]): Request {
   const options = {
     hosts: count('--hosts', values.hosts),
     sizeBytes: count('--size', values.size),
+    seconds: count('--seconds', values.seconds),
     via: choice('--via', values.via, ROUTES),
     peer: peerOf(scenario, values.peer),
     runs: count('--runs', values.runs),

@@ -27,6 +27,8 @@ export interface ScenarioOptions {
   readonly range?: Ranges | undefined;
   readonly peer?: Peer | undefined;
   readonly sizeBytes?: number | undefined;
+  /** How long each part of an attack lasts. */
+  readonly seconds?: number | undefined;
   readonly via?: Via | undefined;
   /** Where the nodes' logs are kept after the run; they go with the LAN otherwise. */
   readonly logsDirectory?: string | undefined;

@@ -1,29 +1,39 @@
 /** The scenarios that `npm run lab` knows. */
 import type { Scenario } from '../scenario.js';
 import { apt } from './apt.js';
+import { certificates } from './certificates.js';
 import { crowd } from './crowd.js';
 import { doctor } from './doctor.js';
 import { enrol } from './enrol.js';
+import { evil } from './evil.js';
 import { firewall } from './firewall.js';
 import { failover } from './failover.js';
+import { flood } from './flood.js';
 import { holder } from './holder.js';
 import { kill } from './kill.js';
 import { npm } from './npm.js';
 import { once } from './once.js';
+import { replay } from './replay.js';
 import { revoke } from './revoke.js';
+import { slowloris } from './slowloris.js';
 import { survive } from './survive.js';
 
 export const SCENARIOS: readonly Scenario[] = [
   apt,
+  certificates,
   crowd,
   doctor,
   enrol,
+  evil,
   firewall,
   failover,
+  flood,
   holder,
   kill,
   npm,
   once,
+  replay,
   revoke,
+  slowloris,
   survive,
 ];
