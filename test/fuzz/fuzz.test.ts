@@ -1,8 +1,10 @@
 /** The short form of the fuzz: about two seconds of each target, with figures that must be large. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { SeededRandom } from '@peerage/core/base/random.js';
+import { fuzzHttp } from './http.js';
 import { composeAttributes, mutate } from './mutate.js';
-import { fuzz, isClean } from './targets.js';
+import { isClean } from './report.js';
+import { fuzz } from './targets.js';
 
 const SHORT_MS = 2000;
 
@@ -28,6 +30,16 @@ describe('a short fuzz', () => {
     deepEqual(report.faults, []);
     ok(isClean(report));
     ok((report.outcomes['ok'] ?? 0) > report.inputs / 10, JSON.stringify(report.outcomes));
+  });
+
+  it('http: every front answers or closes, and gives nobody what is not his', async function () {
+    this.timeout(60_000);
+    const report = await fuzzHttp(1, untilShortTime());
+    deepEqual(report.faults, []);
+    ok(isClean(report));
+    ok(report.inputs > 100, `${report.inputs}`);
+    const fronts = new Set(Object.keys(report.outcomes).map((name) => name.split(':')[0]));
+    equal(fronts.size, 6, JSON.stringify(report.outcomes));
   });
 
   it('the same seed gives the same inputs, another seed others', () => {

@@ -1,11 +1,14 @@
 /**
- * `npm run fuzz -- packets|differential [--seconds S] [--seed N] [--json]`: fuzzes for a while and
+ * `npm run fuzz -- packets|differential|http [--seconds S] [--seed N] [--json]`: fuzzes for a while and
  * says what it saw. Exit code 0: nothing found; 1: something was; 2: used wrongly.
  */
 import { parseArgs } from 'node:util';
-import { fuzz, isClean, type Report, TARGETS } from './targets.js';
+import { fuzzHttp } from './http.js';
+import { isClean, type Report } from './report.js';
+import { fuzz, TARGETS } from './targets.js';
 
-const USAGE = `npm run fuzz -- ${Object.keys(TARGETS).join('|')} [--seconds S] [--seed N] [--json]\n`;
+const NAMES = [...Object.keys(TARGETS), 'http'];
+const USAGE = `npm run fuzz -- ${NAMES.join('|')} [--seconds S] [--seed N] [--json]\n`;
 
 function print(report: Report, seconds: number, json: boolean): void {
   if (json) {
@@ -20,7 +23,7 @@ function print(report: Report, seconds: number, json: boolean): void {
   for (const fault of faults) process.stdout.write(`fault: ${fault}\n`);
 }
 
-function main(): number {
+async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -32,18 +35,19 @@ function main(): number {
   const [target = '', ...more] = positionals;
   const seconds = Number(values.seconds);
   const seed = Number(values.seed);
-  if (!Object.hasOwn(TARGETS, target) || more.length > 0 || !(seconds > 0) || !(seed >= 0)) {
+  if (!NAMES.includes(target) || more.length > 0 || !(seconds > 0) || !(seed >= 0)) {
     process.stderr.write(USAGE);
     return 2;
   }
   const endsAt = performance.now() + seconds * 1000;
-  const report = fuzz(target, seed, () => performance.now() < endsAt);
+  const goOn = () => performance.now() < endsAt;
+  const report = target === 'http' ? await fuzzHttp(seed, goOn) : fuzz(target, seed, goOn);
   print(report, seconds, values.json);
   return isClean(report) ? 0 : 1;
 }
 
 try {
-  process.exitCode = main();
+  process.exitCode = await main();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n${USAGE}`);
   process.exitCode = 2;

@@ -20,23 +20,8 @@ import {
   WALL_MS,
 } from '../wire/stage.js';
 import { composeAttributes, mutate } from './mutate.js';
+import { count, newReport, note, type Report } from './report.js';
 
-export interface Report {
-  readonly target: string;
-  readonly seed: number;
-  inputs: number;
-  /** Mutants that were accepted though nobody signed them. */
-  accepted: number;
-  throws: number;
-  /** Inputs that gate and parser read differently. */
-  disagreements: number;
-  /** Inputs by outcome. */
-  readonly outcomes: Record<string, number>;
-  /** The first inputs that show a fault, hexadecimal, each with what happened. */
-  readonly faults: string[];
-}
-
-const FAULTS_SHOWN = 5;
 /** One input a second of the door's own clock, so that the verification budget never ends. */
 const STEP_MS = 1000;
 /** The share of mutants that are signed again: signing and verifying is what costs time. */
@@ -84,20 +69,6 @@ function signedFrame(body: Buffer, context: string): Buffer {
   const input = Buffer.concat([Buffer.from(`${context}\0`), body]);
   const signature = sign('sha256', input, { key: sender.key, dsaEncoding: 'ieee-p1363' });
   return Buffer.concat([body, Buffer.from(` sig="${signature.toString('base64url')}"/>`)]);
-}
-
-function note(
-  report: Report,
-  kind: 'accepted' | 'throws' | 'disagreements',
-  input: Buffer,
-  what: string,
-) {
-  report[kind] += 1;
-  if (report.faults.length < FAULTS_SHOWN) report.faults.push(`${what}: ${input.toString('hex')}`);
-}
-
-function count(report: Report, name: string): void {
-  report.outcomes[name] = (report.outcomes[name] ?? 0) + 1;
 }
 
 function* fuzzPackets(seed: number): Generator<void, void, Report> {
@@ -171,23 +142,10 @@ const BATCH = 256;
 export function fuzz(target: string, seed: number, more: () => boolean): Report {
   const inputs = TARGETS[target]?.(seed);
   if (inputs === undefined) throw new Error(`${target} is no target`);
-  const report: Report = {
-    target,
-    seed,
-    inputs: 0,
-    accepted: 0,
-    throws: 0,
-    disagreements: 0,
-    outcomes: {},
-    faults: [],
-  };
+  const report = newReport(target, seed);
   inputs.next(report);
   do {
     for (let i = 0; i < BATCH; i += 1) inputs.next(report);
   } while (more());
   return report;
-}
-
-export function isClean({ accepted, throws, disagreements }: Report): boolean {
-  return accepted + throws + disagreements === 0;
 }
