@@ -39,5 +39,5 @@ export {
 export { type Log, Plugin, PluginContext } from './plugin.js';
 export { type ProgramOptions, type ProgramResult, ProgramService } from './programs.js';
 export { type Job, type PlannedJob, Schedule } from './schedule.js';
-export { type NodeStatus, type StatusRow, StatusService } from './status.js';
+export { type NodeStatus, type StatusRow, StatusService, type StatusView } from './status.js';
 export { Storage } from './storage.js';

@@ -28,6 +28,7 @@ export function composeSurface(register: Register, ground: Ground): void {
         status: () => p.resolve(ControlService).view('/status'),
         peers: () => p.resolve(ControlService).view('/peers'),
         downloads: () => p.resolve(ControlService).view('/downloads'),
+        look: (what, url) => p.resolve(ControlService).view(`/${what}`, url),
       },
       coreVersion,
       clock: systemClock,

@@ -6,6 +6,7 @@ import type {
   FoundResource,
   Published,
   ResourceRequest,
+  StatusView,
   UploadRequest,
   UploadResponse,
 } from '@peerage/sdk';
@@ -33,4 +34,5 @@ export interface NodeView {
   status(): unknown;
   peers(): unknown;
   downloads(): unknown;
+  look(view: StatusView, url: string | undefined): unknown;
 }

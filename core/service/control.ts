@@ -58,8 +58,8 @@ export class ControlService {
   }
 
   /** What a path shows, for those inside the core. */
-  view(path: '/status' | '/peers' | '/downloads'): unknown {
-    return this.views[path]?.(new URLSearchParams());
+  view(path: string, url?: string): unknown {
+    return this.views[path]?.(new URLSearchParams(url === undefined ? {} : { url })) ?? [];
   }
 
   private async listen(name: string, mode: number, mayChange: boolean): Promise<void> {

@@ -13,6 +13,7 @@ import {
   type Provider,
   type StatusRow,
   StatusService,
+  type StatusView,
 } from '@peerage/sdk';
 import { toWireError } from '../channel.js';
 import type { Line } from './line.js';
@@ -62,6 +63,10 @@ export class RemoteStatus extends StatusService {
 
   override downloads(): Promise<readonly StatusRow[]> {
     return this.line.call('status.downloads', undefined) as Promise<readonly StatusRow[]>;
+  }
+
+  override look(view: StatusView, url?: string): Promise<readonly StatusRow[]> {
+    return this.line.call('status.look', { view, url }) as Promise<readonly StatusRow[]>;
   }
 }
 
