@@ -89,6 +89,11 @@ export class TestStatus extends StatusService {
     this.plugin.grant.demandStatus();
     return [];
   }
+
+  override async look(): Promise<readonly StatusRow[]> {
+    this.plugin.grant.demandStatus();
+    return [];
+  }
 }
 
 export class TestPrograms extends ProgramService {

@@ -4,7 +4,7 @@
  * Ends by itself, 0 if the file came over the line once and is right everywhere.
  */
 import { mkdtempSync } from 'node:fs';
-import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,12 +14,11 @@ import { describeRecord } from '@peerage/core/cli/why.js';
 import type { DownloadStatus } from '@peerage/core/ports/ports.js';
 import type { WhyRecord } from '@peerage/core/ports/why.js';
 import { sha256Of } from '../fakes/content.js';
-import { freePacketPort, freePort } from '../fakes/ports.js';
 import { until } from '../lan/until.js';
-import { jsonOf, NodeProcess, type Outcome, peerage } from '../service/program.js';
+import { jsonOf, type Outcome } from '../service/program.js';
+import { enrol, type Machine, NAMES, startAll } from './machines.js';
 import { SlowOrigin } from './slow-line.js';
 
-const NAMES = ['anna', 'bert', 'cleo', 'dora', 'emil', 'fred', 'gina', 'hugo'];
 const MB = 1_000_000;
 const DEADLINE_MS = 120_000;
 const BAR = 24;
@@ -37,48 +36,6 @@ const sizeBytes = Number(values.megabytes) * MB;
 const bytesPerSecond = Number(values.rate) * MB;
 
 const say = (text: string) => void (values.json || process.stdout.write(`${text}\n`));
-
-/** A machine of the demo. */
-interface Machine {
-  readonly name: string;
-  readonly node: NodeProcess;
-}
-
-/** The state directories of one group: the first makes it, the others get their identities. */
-async function enrol(root: string): Promise<string[]> {
-  const directories = NAMES.slice(0, count).map((name) => join(root, name));
-  const [first = ''] = directories;
-  const made = await peerage('ca', 'init', '--group', 'demo', '--name', 'anna', '--state', first);
-  if (made.code !== 0) throw new Error(made.stderr);
-  for (const [i, directory] of directories.entries()) {
-    if (i === 0) continue;
-    const name = NAMES[i] ?? '';
-    const file = join(first, `${name}.pem`);
-    await mkdir(directory);
-    await peerage('ca', 'issue', name, '--out', file, '--state', first);
-    await copyFile(file, join(directory, 'identity.pem'));
-  }
-  return directories;
-}
-
-async function startAll(directories: readonly string[]): Promise<Machine[]> {
-  const packetPort = await freePacketPort('127.0.0.1');
-  const objectPort = await freePort('127.0.0.1');
-  const machines = await Promise.all(
-    directories.map(async (directory, i) => {
-      const address = `127.0.0.${i + 21}`;
-      const core = { address, packetPort, objectPort, originAllow: ['127.0.0.0/8'] };
-      return { name: NAMES[i] ?? '', node: await NodeProcess.start(directory, { core }) };
-    }),
-  );
-  for (const { name, node } of machines) {
-    await until(`${name} sees the others`, DEADLINE_MS, async () => {
-      const peers = (await ask(node.directory, 'GET', '/peers')) as unknown[];
-      return peers.length >= count - 1 ? true : undefined;
-    });
-  }
-  return machines;
-}
 
 /** One line for a machine: where its bytes come from just now. */
 async function lineOf({ name, node }: Machine, isDone: boolean): Promise<string> {
@@ -176,7 +133,7 @@ async function main(): Promise<number> {
     say(
       `${count} nodes on loopback addresses of this machine, behind a line of ${values.rate} MB/s`,
     );
-    machines = await startAll(await enrol(root));
+    machines = await startAll(await enrol(root, count));
     say('they found each other');
     return await run(root, origin, machines);
   } finally {
