@@ -110,8 +110,11 @@ export class OriginFetcher {
       ) => void;
       const all =
         typeof options === 'object' && options !== null && 'all' in options && options.all === true;
-      if (all) answer(null, answers);
-      else answer(null, first.address, first.family);
+      // Not at once: a connection that fails at once would fail before anybody listens for it.
+      process.nextTick(() => {
+        if (all) answer(null, answers);
+        else answer(null, first.address, first.family);
+      });
     };
     return this.options.upstreamProxy === '' ? { dnsLookup: pinned } : {};
   }

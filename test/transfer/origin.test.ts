@@ -47,6 +47,17 @@ describe('fetching from an origin', () => {
     assert.equal((await body.next()).done, true);
   });
 
+  it('says that there is no way to an address, and goes on', async () => {
+    class NoWay extends AddressGuard {
+      override async resolve(): Promise<string[]> {
+        return ['255.255.255.255'];
+      }
+    }
+    const lost = new OriginFetcher({ guard: new NoWay([]), upstreamProxy: '', extraCa: '' });
+    const asked = lost.fetch('GET', 'http://nowhere.test/', {});
+    await assert.rejects(asked, { code: 'E_ORIGIN_UNREACHABLE' });
+  });
+
   it('delivers a body whole, with or without a length, and an empty one', async () => {
     origin().serve('/whole', { content, headers: { etag: '"a"' } });
     origin().serve('/chunked', { content, headers: {}, chunked: true });
