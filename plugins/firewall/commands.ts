@@ -62,8 +62,7 @@ export class Commands {
     if (path === undefined) throw usage('test FILE [SOURCE]');
     const { settings, list } = this.sourceNamed(name);
     if (list === undefined) throw usage('test FILE [SOURCE], a source of addresses');
-    const parsed = await list.judged(await this.read(path));
-    const candidate = { source: settings.name, entries: parsed.entries };
+    const candidate = await list.tried(await this.read(path));
     return this.shown(settings.name, await this.ports.enforcer.preview(settings.name, candidate));
   }
 

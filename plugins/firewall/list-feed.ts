@@ -21,6 +21,7 @@ import { merged } from './merge.js';
 import { type Origin, sha256 } from './origin.js';
 import { judgeList } from './policy.js';
 import { demandTrust, type SourceSettings } from './settings.js';
+import { sealed, unsealed, verifySigned } from './signature.js';
 
 const FILE = 'list';
 /** Digits of the digest in a version. */
@@ -57,8 +58,7 @@ export class ListFeed implements Feed {
     if (!(await origin.mayAsk())) return this.standing();
     await origin.asking();
     try {
-      const bytes = await origin.fetch(this.source.url, { signal });
-      return [await this.released(bytes)];
+      return [await this.released(await this.fetched(signal))];
     } catch (error) {
       // Without Internet and without a provider, whoever has it may have told of it.
       const news = this.ports.news();
@@ -109,21 +109,41 @@ export class ListFeed implements Feed {
   async candidate(): Promise<SourceList> {
     const [told] = await this.learn(this.ports.news());
     const [file] = told?.files ?? [];
-    const bytes = await this.ports.origin.newest(this.source.url, file);
+    const { origin } = this.ports;
+    const bytes =
+      file === undefined && (await origin.mayAsk())
+        ? await origin.asking().then(() => this.fetched())
+        : await origin.known(file ?? { url: this.source.url });
     const { entries } = await this.judged(bytes);
     return { source: this.name, entries };
   }
 
-  /** Reads and judges bytes as if they were this source's list. @throws CodedError */
-  async judged(bytes: Uint8Array): Promise<ParsedList> {
-    const list = this.parse(bytes);
+  /** Judges a list, without a signature, as if it were this source's. @throws CodedError */
+  async tried(bytes: Uint8Array): Promise<SourceList> {
+    const list = parseList(this.name, bytes, this.source);
     await this.judge(list);
-    return list;
+    return { source: this.name, entries: list.entries };
   }
 
   /** What the publisher wants to travel with the data, of the list read last. */
   get attribution(): readonly string[] {
     return this.read?.list.attribution ?? [];
+  }
+
+  /** The origin's list; with the signature before it, in the same bytes, where it has one. */
+  private async fetched(signal?: AbortSignal): Promise<Uint8Array> {
+    const { origin } = this.ports;
+    const { url, minisignKey } = this.source;
+    const how = signal === undefined ? {} : { signal };
+    const list = await origin.fetch(url, how);
+    if (minisignKey === undefined) return list;
+    return sealed(await origin.fetch(`${url}.minisig`, how), list);
+  }
+
+  private async judged(bytes: Uint8Array): Promise<ParsedList> {
+    const list = this.parse(bytes);
+    await this.judge(list);
+    return list;
   }
 
   private async released(bytes: Uint8Array): Promise<Release> {
@@ -161,13 +181,14 @@ export class ListFeed implements Feed {
   private parse(bytes: Uint8Array): ParsedList {
     const digest = sha256(bytes);
     if (this.read?.digest === digest) return this.read.list;
-    const { format, column, list } = this.source;
-    const how = { format: format === 'suricata' ? ('list' as const) : format };
-    const more = {
-      ...(column === undefined ? {} : { column }),
-      ...(list === undefined ? {} : { list }),
-    };
-    this.read = { digest, list: parseList(this.name, bytes, { ...how, ...more }) };
+    const { minisignKey } = this.source;
+    if (minisignKey === undefined) {
+      this.read = { digest, list: parseList(this.name, bytes, this.source) };
+      return this.read.list;
+    }
+    const { signature, list } = unsealed(bytes);
+    const signed = verifySigned(this.name, list, signature, minisignKey);
+    this.read = { digest, list: { ...parseList(this.name, list, this.source), ...signed } };
     return this.read.list;
   }
 

@@ -62,15 +62,10 @@ export class Origin {
     return this.read({ url, headers: { 'cache-control': 'no-cache' }, ...more });
   }
 
-  /** The newest bytes: those that were told of, else the origin's if it may be asked. */
-  async newest(url: string, told: ReleaseFile | undefined): Promise<Uint8Array> {
-    if (told?.sha256 !== undefined) {
-      const digest = { algorithm: 'sha256' as const, hex: told.sha256 };
-      return this.read({ url: told.url, policy: { digest } });
-    }
-    if (!(await this.mayAsk())) return this.read({ url });
-    await this.asking();
-    return this.fetch(url);
+  /** Bytes that are on the LAN already: by their digest, where it was told. */
+  known({ url, sha256: hex }: Pick<ReleaseFile, 'url' | 'sha256'>): Promise<Uint8Array> {
+    if (hex === undefined) return this.read({ url });
+    return this.read({ url, policy: { digest: { algorithm: 'sha256', hex } } });
   }
 
   /** Shares bytes under the URI of their digest. */

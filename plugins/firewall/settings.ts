@@ -15,6 +15,8 @@ export interface SourceSettings extends PolicySettings {
   readonly format: SourceFormat;
   readonly url: string;
   readonly unauthenticated?: 'accept';
+  /** The public key of minisign under which the list's `.minisig` is. */
+  readonly minisignKey?: string;
   readonly column?: string;
   readonly list?: string;
   readonly intervalSeconds?: number;
@@ -65,9 +67,12 @@ export function leastIntervalMs({ format }: SourceSettings): number {
 /** @throws CodedError `E_SOURCE_INVALID` */
 export function judgeSources({ sources, suricata }: FirewallSettings): void {
   const names = new Set<string>();
-  for (const { name, format } of sources) {
+  for (const { name, format, minisignKey } of sources) {
     if (names.has(name)) throw invalid(name, 'there are two of that name', 'a name of its own');
     names.add(name);
+    if (format === 'suricata' && minisignKey !== undefined) {
+      throw invalid(name, 'archives of rules have no .minisig', '"minisignKey" for lists alone');
+    }
     if (format === 'suricata' && suricata === undefined) {
       throw invalid(name, 'there is no "suricata" in the settings', 'the path of the rules');
     }
@@ -81,11 +86,11 @@ function invalid(name: string, what: string, expected: string): CodedError {
   });
 }
 
-/** Nobody signs these lists: they are taken only if the admin says so. @throws CodedError */
-export function demandTrust({ name, unauthenticated }: SourceSettings): void {
-  if (unauthenticated === 'accept') return;
+/** A list that nobody signs is taken only if the admin says so. @throws CodedError */
+export function demandTrust({ name, unauthenticated, minisignKey }: SourceSettings): void {
+  if (unauthenticated === 'accept' || minisignKey !== undefined) return;
   throw new CodedError('E_SOURCE_UNAUTHENTICATED', `nobody signs the source ${name}`, {
-    expected: '"unauthenticated": "accept" in its settings',
+    expected: '"minisignKey" or "unauthenticated": "accept" in its settings',
     action: 'say so if you trust whoever serves its URL',
   });
 }

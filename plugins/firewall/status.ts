@@ -56,7 +56,7 @@ function sourceStatus(source: Source, { enforcer, wishes }: CommandPorts): Sourc
     url: settings.url,
     version,
     entries: enforcer.list(settings.name)?.entries.length,
-    authenticated: false,
+    authenticated: settings.minisignKey !== undefined,
     sinceMs,
     checkedAtMs: report?.finishedAtMs,
     outcome: report?.outcome ?? 'not checked yet',

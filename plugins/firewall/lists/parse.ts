@@ -7,7 +7,8 @@ import { parseSpamhaus } from './spamhaus.js';
 
 /** How a list is written. */
 export interface ListFormat {
-  readonly format: 'list' | 'spamhaus' | 'csv' | 'json';
+  /** `suricata` is an archive of rules and never read as a list. */
+  readonly format: 'list' | 'spamhaus' | 'csv' | 'json' | 'suricata';
   /** The column of the addresses, in CSV and JSON. */
   readonly column?: string;
   /** The name of the array in a JSON object. */
@@ -36,6 +37,8 @@ function parseText(source: string, text: string, how: ListFormat): ParsedList {
       return parseCsv(source, text, how.column ?? '1');
     case 'json':
       return parseJson(source, text, how.column ?? 'ip_address', how.list);
+    case 'suricata':
+      throw listFault(source, undefined, 'an archive of rules, not a list');
   }
 }
 

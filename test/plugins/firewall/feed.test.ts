@@ -1,8 +1,9 @@
 /** Sources on several nodes: who asks the origin, what each takes, what stays when it is bad. */
 import assert from 'node:assert/strict';
 import { truncate } from 'node:fs/promises';
+import { reasonOf } from '@peerage/firewall/sources.js';
 import { useScratch } from '../../fakes/scratch.js';
-import { FakeLan } from '../../update-agent/fake-lan.js';
+import { digestOf, FakeLan } from '../../update-agent/fake-lan.js';
 import { FirewallNode, type NodeOptions, source, URL } from './node.js';
 
 describe('firewall: a source on the nodes of a LAN', () => {
@@ -112,14 +113,15 @@ describe('firewall: a source on the nodes of a LAN', () => {
     const other = await listener('n2');
     await provider.check();
     await other.check();
-    const uri = `firewall:own/${'0'.repeat(64)}`;
-    lan.shared.set(uri, Buffer.from('0.0.0.0/1\n'));
-    const details = { digest: '0'.repeat(64), size: '10', asked: '0' };
-    await provider.node.announce('news', {
-      ...{ feed: 'own', component: 'own', version: '20991231235959-000000000000' },
-      ...details,
-    });
+    const lie = '0.0.0.0/1\n';
+    const digest = digestOf(lie);
+    lan.shared.set(`firewall:own/${digest}`, Buffer.from(lie));
+    const told = { component: 'own', release: '20991231235959-000000000000' };
+    const details = { digest, size: String(lie.length), asked: '0' };
+    await provider.node.announce('news', { feed: 'own', ...told, ...details });
     await other.check();
+    const reasons = other.source.agent.reports.map(reasonOf).join();
+    assert.match(reasons, /E_LIST_POLICY: own: line 1: 0\.0\.0\.0\/1 is wider/);
     assert.deepEqual(other.target.blocked, ['203.0.113.1']);
   });
 
