@@ -18,7 +18,6 @@ import {
   Plugin,
   PluginContext,
   ProgramService,
-  type Provider,
   Schedule,
   StatusService,
   Storage,
@@ -40,7 +39,9 @@ import { Wishes } from './wishes.js';
 
 /** How often guards and kernel are looked at, in milliseconds: a DHCP lease, a flushed table. */
 const REFRESH_MS = 30_000;
-/** A second check a while after the start: a machine that boots may have no network yet. */
+/** An election is over by then; until then a node that starts waits for its outcome. */
+const ELECTION_MS = 30_000;
+/** A further check a while after the start: a machine that boots may have no network yet. */
 const AFTER_START_MS = 300_000;
 
 @injectable()
@@ -57,6 +58,8 @@ export default class FirewallPlugin extends Plugin {
   private readonly wishes: Wishes;
   private readonly nftables: NftablesTarget | undefined;
   private readonly enforcer: Enforcer;
+  private readonly electedByMs = Date.now() + ELECTION_MS;
+  private hasElections = true;
 
   constructor(
     context: PluginContext<FirewallSettings>,
@@ -95,6 +98,7 @@ export default class FirewallPlugin extends Plugin {
     await this.restore();
     subscriptions.push(await hub.start());
     for (const { agent } of this.sources) subscriptions.push(await agent.start());
+    await this.follow();
     this.plan();
     await this.command().register(this.commands, subscriptions);
   }
@@ -131,7 +135,7 @@ export default class FirewallPlugin extends Plugin {
       directory: dataDirectory,
       node: hostname(),
       lan: hub,
-      role: async () => ((await this.provider())?.isSelf === false ? 'listen' : 'poll'),
+      role: () => this.role(),
       pins: () => this.wishes.pins,
       peering: this.peering,
       storage: this.storage,
@@ -167,7 +171,7 @@ export default class FirewallPlugin extends Plugin {
         this.schedule.plan({
           name: `check ${settings.name}`,
           run,
-          atStart: [{ delayMs: 0 }, { delayMs: AFTER_START_MS }],
+          atStart: [{ delayMs: 0 }, { delayMs: ELECTION_MS }, { delayMs: AFTER_START_MS }],
           afterSuccessMs: pauseMs,
           afterFailureMs: pauseMs,
           jitterShare: 0.1,
@@ -192,19 +196,31 @@ export default class FirewallPlugin extends Plugin {
       sources,
       wishes,
       programs: this.programs,
-      provider: async () => (await this.provider())?.node,
+      provider: async () => (await this.election.provider())?.node,
       dropped: async () => nftables?.dropped(),
       now: Date.now,
     });
   }
 
-  /** Who asks the origins; nobody in particular where there are no elections. */
-  private async provider(): Promise<Provider | undefined> {
+  /** Who asks the origins: the provider; whoever wants to know where there is none. */
+  private async role(): Promise<'poll' | 'listen'> {
+    if (!this.hasElections) return 'poll';
+    const provider = await this.election.provider();
+    if (provider !== undefined) return provider.isSelf ? 'poll' : 'listen';
+    return Date.now() < this.electedByMs ? 'listen' : 'poll';
+  }
+
+  /** A provider that has just been found is asked, or asks, at once. */
+  private async follow(): Promise<void> {
     try {
-      return await this.election.provider();
+      const following = await this.election.onChange(({ provider }) => {
+        if (provider === undefined) return;
+        for (const { agent } of this.sources) void agent.check('provider');
+      });
+      this.context.subscriptions.push(following);
     } catch (error) {
-      if (/^E_(NOT_AVAILABLE|ELECTION_NONE)$/.test(errorCode(error))) return undefined;
-      throw error;
+      if (!/^E_(NOT_AVAILABLE|ELECTION_NONE)$/.test(errorCode(error))) throw error;
+      this.hasElections = false;
     }
   }
 
