@@ -31,7 +31,7 @@ interface Sizes {
   readonly hammerSeconds: number;
 }
 
-const FULL: Sizes = { largeBytes: GIB, mediumBytes: 100e6, rounds: 5, hammerSeconds: 3 };
+const FULL: Sizes = { largeBytes: GIB, mediumBytes: 100e6, rounds: 3, hammerSeconds: 3 };
 const TINY: Sizes = { largeBytes: 4e6, mediumBytes: 1e6, rounds: 1, hammerSeconds: 1 };
 /** Before the rounds: programs that are compiled as they run need it, and leases are taken. */
 const WARM_SECONDS = 3;
@@ -79,6 +79,7 @@ async function run({ tiny, say }: BenchOptions): Promise<Report> {
     const calls = (await callsOf(group.node(1))) - before;
     say('a sibling, and a direct fetch');
     const rows = await between(sibling, group.node(2), medium, small);
+    for (const row of rows) say(`  ${JSON.stringify(row)}`);
     return report(sizes, measured, rows, calls);
   } finally {
     await Promise.all(caches.map((each) => each.stop()));

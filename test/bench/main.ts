@@ -9,11 +9,15 @@ import { describeError, errorCode } from '@peerage/sdk';
 import { printed } from '../lan/report.js';
 import type { Bench } from './bench.js';
 import { cache } from './cache.js';
+import { idle } from './idle.js';
+import { packets } from './packets.js';
+import { start } from './start.js';
+import { store } from './store.js';
 
 const EXIT_BROKEN = 1;
 const EXIT_UNABLE = 2;
 
-const BENCHES: readonly Bench[] = [cache];
+const BENCHES: readonly Bench[] = [cache, packets, store, start, idle];
 
 const USAGE = `usage: npm run bench -- NAME [--tiny] [--json]
 
