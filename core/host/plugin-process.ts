@@ -49,6 +49,8 @@ const CALLS_MAX = 1024;
 const SUBSCRIPTIONS_MAX = 256;
 /** Messages of one plugin in one second before it is taken for a flood: every one costs all. */
 const MESSAGES_MAX = 10_000;
+/** What asks for nothing (a log line, a refused call, garbage) counts for as many. */
+const IDLE_WEIGHT = 5;
 const SECOND_MS = 1000;
 
 export interface ProcessOptions {
@@ -225,8 +227,9 @@ export class PluginProcess {
     resolve: () => void,
     reject: (error: Error) => void,
   ): void {
-    if (this.floods(child)) return;
     const message = readMessage(raw);
+    const isCall = message?.type === 'call' && this.calls.size < CALLS_MAX;
+    if (this.floods(child, isCall ? 1 : IDLE_WEIGHT)) return;
     switch (message?.type) {
       case 'activated':
         resolve();
@@ -261,15 +264,16 @@ export class PluginProcess {
   }
 
   /** Ends a process that sends more than anybody can need: its messages cost the others. */
-  private floods(child: ChildProcess): boolean {
+  private floods(child: ChildProcess, weight: number): boolean {
     const now = this.options.clock.nowMs();
     if (now - this.secondBegan >= SECOND_MS) {
       this.secondBegan = now;
       this.messages = 0;
     }
-    this.messages += 1;
+    const before = this.messages;
+    this.messages += weight;
     if (this.messages <= MESSAGES_MAX) return false;
-    if (this.messages === MESSAGES_MAX + 1) {
+    if (before <= MESSAGES_MAX) {
       this.lastError = `more than ${MESSAGES_MAX} messages in a second`;
       this.options.grant.counters.add('floods');
       child.kill('SIGKILL');

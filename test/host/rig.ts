@@ -1,7 +1,8 @@
 /** A plugin host with real plugin processes, whose plugins a test writes as it needs them. */
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { CallServices } from '@peerage/core/host/calls/table.js';
 import { PluginHosting } from '@peerage/core/host/host.js';
 import type { PluginTimes } from '@peerage/core/host/plugin-process.js';
 import { parseConfiguration } from '@peerage/core/ports/configuration.js';
@@ -50,9 +51,9 @@ export class HostRig {
   readonly transfer = new FakeTransfer();
   readonly logger = new RecordingLogger();
   readonly directory: string;
-  /** Lends to the plugins, where a test sets it. */
-  lender: Lender | undefined;
-  private host: PluginHosting | undefined;
+  /** What the calls are carried out by beside the transfer. */
+  services: Partial<CallServices> = {};
+  private running: PluginHosting | undefined;
 
   constructor(directory: string) {
     this.directory = directory;
@@ -60,23 +61,35 @@ export class HostRig {
 
   /** Starts a host with these plugins, by id. */
   async start(plugins: Readonly<Record<string, PluginText>>, times = SHORT_TIMES): Promise<void> {
-    const entries: Record<string, object> = {};
-    for (const [id, text] of Object.entries(plugins)) {
-      await this.write(id, text);
-      entries[id] = { use: `./${id}`, ...text.entry };
-    }
-    const file = join(this.directory, 'plugins.json');
-    this.host = new PluginHosting({
-      configuration: parseConfiguration(JSON.stringify({ plugins: entries }), file),
+    const text = await this.configure(plugins);
+    this.running = new PluginHosting({
+      ...this.services,
+      configuration: parseConfiguration(text, join(this.directory, 'plugins.json')),
       stateDirectory: this.directory,
       transfer: this.transfer,
-      lender: this.lender,
       coreVersion: '9.9.9',
       clock: systemClock,
       logger: this.logger,
       times,
     });
-    await this.host.start();
+    await this.running.start();
+  }
+
+  get host(): PluginHosting {
+    if (this.running === undefined) throw new Error('the host was not started');
+    return this.running;
+  }
+
+  /** Writes these plugins, and a plugins.json that names them; returns its text. */
+  async configure(plugins: Readonly<Record<string, PluginText>>): Promise<string> {
+    const entries: Record<string, object> = {};
+    for (const [id, text] of Object.entries(plugins)) {
+      await this.write(id, text);
+      entries[id] = { use: `./${id}`, ...text.entry };
+    }
+    const text = JSON.stringify({ plugins: entries }, undefined, 1);
+    await writeFile(join(this.directory, 'plugins.json'), text);
+    return text;
   }
 
   /** The host itself, once it was started. */
@@ -86,7 +99,7 @@ export class HostRig {
   }
 
   plugins(): PluginStatus[] {
-    return this.host?.plugins() ?? [];
+    return this.running?.plugins() ?? [];
   }
 
   status(id = 'demo'): PluginStatus {
@@ -102,7 +115,7 @@ export class HostRig {
   }
 
   async end(): Promise<void> {
-    await this.host?.stop();
+    await this.running?.stop();
   }
 
   private async write(id: string, { source, urls = ['*'], manifest = {} }: PluginText) {
@@ -110,11 +123,17 @@ export class HostRig {
     await mkdir(join(directory, 'node_modules', '@peerage'), { recursive: true });
     const peerage = { api: 1, id, urls, settings: { type: 'object' }, ...manifest };
     const content = { name: id, version: '1.0.0', type: 'module', main: 'plugin.js', peerage };
-    await writeFile(join(directory, 'package.json'), JSON.stringify(content));
-    await writeFile(join(directory, 'plugin.js'), source);
+    await writeNew(join(directory, 'package.json'), JSON.stringify(content));
+    await writeNew(join(directory, 'plugin.js'), source);
     const link = join(directory, 'node_modules', '@peerage', 'sdk');
     await symlink(SDK_DIRECTORY, link).catch(() => undefined);
   }
+}
+
+/** Writes a file unless it says so already: its time tells whether it has changed. */
+async function writeNew(path: string, text: string): Promise<void> {
+  const known = await readFile(path, 'utf8').catch(() => undefined);
+  if (known !== text) await writeFile(path, text);
 }
 
 /** Call it inside `describe`; gives the rig of the test that runs. */

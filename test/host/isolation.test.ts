@@ -1,0 +1,97 @@
+/** What a plugin's process cannot do, and that it never outlives the core. */
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { integrityOf } from '@peerage/core/host/integrity.js';
+import { until } from '../lan/until.js';
+import { isAlive, pluginSource, useHost } from './rig.js';
+
+const TOOLS = `
+  const fs = process.getBuiltinModule('node:fs');
+  const codeOf = async (work) => { try { await work(); return 'none'; } catch (e) { return e.code ?? String(e); } };`;
+const script = (text: string) =>
+  pluginSource(
+    ['PluginContext'],
+    `async activate() { const say = (fields) => this.plugincontext.log.info('said', fields); ${text} }`,
+    TOOLS,
+  );
+
+describe('a plugin’s process', function () {
+  this.timeout(60_000);
+  const rig = useHost();
+
+  it('reads its own code and writes its own data, and nothing else', async () => {
+    await writeFile(join(rig().directory, 'identity.pem'), 'secret');
+    const text = `
+      fs.writeFileSync('own', 'x');
+      const codes = [
+        await codeOf(() => fs.readFileSync('../../identity.pem')),
+        await codeOf(() => fs.writeFileSync('../other', 'x')),
+        await codeOf(() => fs.writeFileSync(new URL('./plugin.js', import.meta.url), 'x')),
+        await codeOf(() => fs.symlinkSync('/etc/passwd', 'link')),
+        await codeOf(() => process.getBuiltinModule('node:child_process').execFileSync('id')),
+        await codeOf(() => new (process.getBuiltinModule('node:worker_threads').Worker)('0', { eval: true })),
+      ];
+      say({ codes, own: fs.readFileSync('own', 'utf8') });`;
+    await rig().start({ demo: { source: script(text) } });
+    const { codes, own } = await rig().said('said');
+    assert.deepEqual(codes, Array(6).fill('ERR_ACCESS_DENIED'));
+    assert.equal(own, 'x');
+  });
+
+  it('listens on no port that it was not granted', async () => {
+    const text = `
+      const net = process.getBuiltinModule('node:net');
+      const listen = (port) => new Promise((done, failed) => {
+        const server = net.createServer().once('error', failed).listen(port, '127.0.0.1', () => server.close(done));
+      });
+      say({ codes: [await codeOf(() => listen(0)), await codeOf(() => listen(6516))] });`;
+    await rig().start({
+      none: { source: script(text) },
+      any: { source: script(text), manifest: { permissions: { listen: ['any'] } } },
+    });
+    await rig().said('said', 2);
+    const found = rig()
+      .logger.all('said')
+      .map(({ fields }) => [fields['plugin'], fields['codes']]);
+    const codes = Object.fromEntries(found) as Record<string, string[]>;
+    assert.deepEqual(codes['none'], ['E_LISTEN_NOT_GRANTED', 'E_LISTEN_NOT_GRANTED']);
+    assert.equal(codes['any']?.[0], 'none');
+  });
+
+  it('ends when it floods the core with messages', async () => {
+    const text = `say({}); const flood = () => { for (let i = 0; i < 500; i += 1) process.send({ type: 'pong' }); setImmediate(flood); }; flood();`;
+    const times = { activateMs: 15_000, shutdownMs: 1000, pingMs: 60_000, backoffMs: 60_000 };
+    await rig().start({ demo: { source: script(text) } }, times);
+    await rig().logger.until('plugin-exited');
+    assert.match(rig().status().lastError ?? '', /10000 messages in a second/);
+    assert.equal(rig().status().counters['floods'], 1);
+  });
+
+  it('does not run in another version or with other files than were pinned', async () => {
+    const plugin = { source: script('say({});') };
+    await rig().configure({ demo: plugin });
+    const integrity = await integrityOf(join(rig().directory, 'demo'));
+    await rig().start({ demo: { ...plugin, entry: { version: '1.0.0', integrity } } });
+    await rig().said('said');
+    await writeFile(join(rig().directory, 'demo', 'plugin.js'), `${plugin.source}\n`);
+    await assert.rejects(rig().host.reload(), { code: 'E_PLUGIN_INTEGRITY' });
+    await rig().configure({ demo: { ...plugin, entry: { version: '1.0.1' } } });
+    await assert.rejects(rig().host.reload(), { code: 'E_PLUGIN_VERSION' });
+    assert.equal(rig().status().state, 'active');
+  });
+
+  it('ends with a core that is killed, even in an endless loop', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const core = fork(fileURLToPath(new URL('./doomed-core.js', import.meta.url)), [
+      rig().directory,
+    ]);
+    const [pid] = (await once(core, 'message')) as [number];
+    assert.ok(isAlive(pid));
+    core.kill('SIGKILL');
+    await until('the plugin is gone', 10_000, () => (isAlive(pid) ? undefined : true));
+  });
+});
