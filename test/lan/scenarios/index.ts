@@ -14,6 +14,8 @@ import { kill } from './kill.js';
 import { npm } from './npm.js';
 import { once } from './once.js';
 import { replay } from './replay.js';
+import { plugins } from './plugins.js';
+import { reload } from './reload.js';
 import { revoke } from './revoke.js';
 import { slowloris } from './slowloris.js';
 import { survive } from './survive.js';
@@ -36,4 +38,13 @@ export const SCENARIOS: readonly Scenario[] = [
   revoke,
   slowloris,
   survive,
+  once,
+  apt,
+  npm,
+  enrol,
+  revoke,
+  survive,
+  doctor,
+  plugins,
+  reload,
 ];
