@@ -89,7 +89,7 @@ describe('a lease', () => {
     const path = join(host().directory, 'object');
     await writeFile(path, content);
     lender = new TestLender(path, content);
-    host().lender = lender;
+    host().services = { lender };
     serve(content);
     const manifest = { commands: [{ name: 'get', description: 'gets it' }] };
     await host().start({ demo: { source: SOURCE, manifest } });

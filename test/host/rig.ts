@@ -6,7 +6,6 @@ import type { CallServices } from '@peerage/core/host/calls/table.js';
 import { PluginHosting } from '@peerage/core/host/host.js';
 import type { PluginTimes } from '@peerage/core/host/plugin-process.js';
 import { parseConfiguration } from '@peerage/core/ports/configuration.js';
-import type { Lender } from '@peerage/core/ports/leases.js';
 import type { PluginStatus } from '@peerage/core/ports/ports.js';
 import { systemClock } from '@peerage/core/system.js';
 import { RecordingLogger } from '../fakes/log.js';

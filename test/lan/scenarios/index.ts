@@ -6,16 +6,16 @@ import { crowd } from './crowd.js';
 import { doctor } from './doctor.js';
 import { enrol } from './enrol.js';
 import { evil } from './evil.js';
-import { firewall } from './firewall.js';
 import { failover } from './failover.js';
+import { firewall } from './firewall.js';
 import { flood } from './flood.js';
 import { holder } from './holder.js';
 import { kill } from './kill.js';
 import { npm } from './npm.js';
 import { once } from './once.js';
-import { replay } from './replay.js';
 import { plugins } from './plugins.js';
 import { reload } from './reload.js';
+import { replay } from './replay.js';
 import { revoke } from './revoke.js';
 import { slowloris } from './slowloris.js';
 import { survive } from './survive.js';
@@ -34,17 +34,10 @@ export const SCENARIOS: readonly Scenario[] = [
   kill,
   npm,
   once,
+  plugins,
+  reload,
   replay,
   revoke,
   slowloris,
   survive,
-  once,
-  apt,
-  npm,
-  enrol,
-  revoke,
-  survive,
-  doctor,
-  plugins,
-  reload,
 ];
