@@ -80,6 +80,11 @@ export class TestPlugin {
     throw new CodedError('E_COMMAND_UNKNOWN', `the plugin handles no command "${name}"`);
   }
 
+  /** The plugin itself; `undefined` before it was constructed and after its end. */
+  get instance(): Plugin | undefined {
+    return this.plugin;
+  }
+
   /** Its log lines of one event. */
   said(event: string): TestLogLine[] {
     return this.log.filter((line) => line.event === event);
