@@ -1,9 +1,13 @@
 /** How the content shell is put together: store, origin, peers, object server, request path. */
+
+import { PluginHosting } from '../host/host.js';
 import { EnrolmentDesk } from '../membership/desk.js';
 import { PolicyKeeper } from '../membership/policy-keeper.js';
 import { PeeringDriver } from '../peering/driver.js';
 import { flightPath } from '../protocol/claim.js';
 import { systemClock } from '../system.js';
+import { ErrandDesk } from '../transfer/errand-desk.js';
+import { Errands } from '../transfer/errands.js';
 import { Fetch } from '../transfer/fetch.js';
 import { AddressGuard } from '../transfer/guard.js';
 import { OriginFetcher } from '../transfer/origin.js';
@@ -18,6 +22,7 @@ export function composeContent(register: Register, ground: Ground): void {
   const { identity, store, configuration, logger, keyring, boot } = ground;
   const { upstreamProxy, extraCa, originAllow, internet } = configuration.core;
   const clock = systemClock;
+  const flightPathOf = (href: string, variant: string) => flightPath(sha256, boot, href, variant);
   register(AddressGuard, () => new AddressGuard(originAllow));
   register(OriginFetcher, (p) => {
     return new OriginFetcher({ guard: p.resolve(AddressGuard), upstreamProxy, extraCa });
@@ -33,23 +38,39 @@ export function composeContent(register: Register, ground: Ground): void {
     };
     const policy = () => p.resolve(PolicyKeeper).bytes;
     const desk = ground.authority === undefined ? undefined : p.resolve(EnrolmentDesk);
-    return new ObjectServer({ identity, keyring, store, relays, logger, policy, desk });
+    const errands: Pick<ErrandDesk, 'answer'> = {
+      answer: (...errand) => p.resolve(ErrandDesk).answer(...errand),
+    };
+    return new ObjectServer({ identity, keyring, store, relays, logger, policy, desk, errands });
+  });
+  register(ErrandDesk, (p) => {
+    const transfer = p.resolve(RequestPath);
+    const own = p.resolve(OwnContentService);
+    const rules = p.resolve(PluginHosting);
+    return new ErrandDesk({ transfer, own, rules, internet, flightPath: flightPathOf });
+  });
+  register(Errands, (p) => {
+    const provider = (service: string) => p.resolve(PeeringDriver).provider(service);
+    return new Errands({ peers: p.resolve(PeerFetcher), provider });
   });
   register(Fetch, (p) => {
     const peering = p.resolve(PeeringDriver);
     const origin = p.resolve(OriginFetcher);
     const peers = p.resolve(PeerFetcher);
-    return new Fetch({ store, origin, peers, peering, identity, keyring, clock, logger, internet });
+    const errands = p.resolve(Errands);
+    const about = { identity, keyring, clock, logger, internet, errands };
+    return new Fetch({ store, origin, peers, peering, ...about });
   });
   register(OwnContentService, (p) => {
     const transfer = p.resolve(RequestPath);
     const peering = p.resolve(PeeringDriver);
     const origin = p.resolve(OriginFetcher);
-    return new OwnContentService({ store, transfer, peering, origin, identity, clock, internet });
+    const errands = p.resolve(Errands);
+    const about = { identity, clock, internet, errands };
+    return new OwnContentService({ store, transfer, peering, origin, ...about });
   });
   register(RequestPath, (p) => {
     const guard = p.resolve(AddressGuard);
-    const flightPathOf = (href: string, variant: string) => flightPath(sha256, boot, href, variant);
     return new RequestPath({
       store,
       fetch: p.resolve(Fetch),

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { CodedError, type CommandResult, describeError } from '@peerage/sdk';
 import type { Clock } from '../base/time.js';
 import { type Configuration, nearest, readConfiguration } from '../ports/configuration.js';
+import type { ErrandRules } from '../ports/errands.js';
 import type { Logger } from '../ports/log.js';
 import type {
   PluginCommandStatus,
@@ -40,7 +41,7 @@ export interface HostOptions extends CallServices {
   readonly times?: PluginTimes;
 }
 
-export class PluginHosting implements PluginHost {
+export class PluginHosting implements PluginHost, ErrandRules {
   private readonly options: HostOptions;
   private configuration: Configuration;
   private hosted: readonly Hosted[] = [];
@@ -88,6 +89,12 @@ export class PluginHosting implements PluginHost {
       .filter(([, entry]) => !entry.enabled)
       .map(([id]) => ({ ...NOTHING, id }));
     return [...running, ...disabled];
+  }
+
+  /** Whether our own plugin of that name may ask for, or send to, this address. */
+  allows(service: string, url: string, kind: 'urls' | 'uploads'): boolean {
+    const judged = this.hosted.find(({ id }) => id === service)?.grant.judge(url, kind);
+    return judged?.rule !== undefined && judged.granted;
   }
 
   async leasesEnded(): Promise<void> {

@@ -123,6 +123,13 @@ export class PeeringDriver implements LanPeering {
     return this.announcements.listen(service, listener);
   }
 
+  /** The live provider of a service, if it is another node that we know (§8.9). */
+  provider(service: string): PeerEndpoint | undefined {
+    const { peer } = this.options;
+    const kid = peer.elections?.provider(service);
+    return kid === undefined ? undefined : peer.members.get(kid);
+  }
+
   /** Does something with the heart's elections, and performs what comes of it (§8). */
   elect(change: (elections: Elections, nowMs: number) => void): void {
     const { peer, clock } = this.options;

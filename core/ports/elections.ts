@@ -6,7 +6,7 @@
 import type { ElectionState } from '@peerage/sdk';
 
 /** The scope of all plugins that share one provider (`election: network` in the manifest). */
-export const NETWORK_SERVICE = 'network';
+export { NETWORK_SERVICE } from '../protocol/elections.js';
 
 export interface ElectionOptions {
   /** The levels that decide, the weightiest first; the usual ones if absent (§8.3). */

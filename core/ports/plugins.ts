@@ -26,7 +26,7 @@ export interface OwnContent {
   /** Stores and shares a file's bytes, vouched for by this node. @throws CodedError */
   publish(publication: OwnPublication): Promise<Published>;
   /** Sends a small body from this node. @throws CodedError as for an origin */
-  upload(request: UploadRequest): Promise<UploadResponse>;
+  upload(request: UploadRequest, service: string): Promise<UploadResponse>;
 }
 
 /** What `StatusService` shows. */

@@ -73,6 +73,8 @@ export interface Context {
   /** Nodes (by name) that are not asked until the instant given. */
   readonly bans: BoundedMap<string, InstantMs>;
   readonly counters: Counters;
+  /** The kid of the provider of a service, if that is another node (§8.9). */
+  provider(service: string): string | undefined;
   emit(effect: Effect): void;
 }
 

@@ -9,6 +9,9 @@ import { type ElectionRules, Judge, NO_RULES } from './election-criteria.js';
 import { ELECTION_ACTIVE_MS, ELECTIONS_MAX } from './limits.js';
 import type { ElectionMessage, Sender } from './message.js';
 
+/** The scope of all plugins that share one provider. */
+export const NETWORK_SERVICE = 'network';
+
 export class Elections {
   private readonly elections = new Map<string, Election>();
   private readonly rules = new Map<string, ElectionRules>();
@@ -52,6 +55,13 @@ export class Elections {
 
   get(service: string): Election | undefined {
     return this.elections.get(service);
+  }
+
+  /** The kid of the provider that others than itself go to: of the service, or of the network. */
+  provider(service: string): string | undefined {
+    const election = this.elections.get(service) ?? this.elections.get(NETWORK_SERVICE);
+    const kid = election?.designation?.kid;
+    return kid === this.context.options.kid ? undefined : kid;
   }
 
   entries(): IterableIterator<[string, Election]> {

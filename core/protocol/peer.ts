@@ -70,6 +70,7 @@ export class Peer {
       roundTrip,
       bans,
       counters,
+      provider: (service) => this.elections?.provider(service),
       emit: (effect) => this.effects.push(effect),
     };
     const { elections } = options;

@@ -180,19 +180,21 @@ export class Search {
     this.wakeAt = undefined;
   }
 
-  /** Live holders by hint, ordered by hash so that the load of one object spreads (§4.2). */
+  /** The provider, then holders by hint, ordered by hash so that load spreads (§4.2). */
   private orderCandidates(now: InstantMs): string[] {
     const { kid, boot, sha256 } = this.context.options;
     const rank = (holder: string) => {
       const hash = sha256(holderKey(kid, boot, this.id, holder));
       return String.fromCharCode(...hash.subarray(0, 8));
     };
-    const live = this.context.hints.get(this.want.href).filter((holder) => {
+    const provider = this.context.provider(this.want.service);
+    const known = new Set([provider ?? '', ...this.context.hints.get(this.want.href)]);
+    const live = [...known].filter((holder) => {
       const member = this.context.members.get(holder);
       return member?.server === true && !isBanned(this.context, member.name, now);
     });
     return live
-      .map((holder) => ({ holder, rank: rank(holder) }))
+      .map((holder) => ({ holder, rank: holder === provider ? '' : rank(holder) }))
       .sort((a, b) => (a.rank < b.rank ? -1 : 1))
       .slice(0, CANDIDATES_MAX)
       .map(({ holder }) => holder);
@@ -278,6 +280,7 @@ export class Search {
     if (members.size === 0 || this.want.waitMaxMs <= 0) return this.fly(now, reason);
     this.chosen = undefined;
     if (!options.internet) {
+      if (this.context.provider(this.want.service) !== undefined) return this.goToOrigin(reason);
       this.state = 'watching';
       this.watch = new Watch(this.context, now, this.want.href, reason);
       return this.tickWatch(now, this.watch);

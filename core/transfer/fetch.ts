@@ -27,6 +27,7 @@ import type { Witness } from '../trust/keyring.js';
 import { chainHead, HASH_BYTES, PIECE_BYTES } from '../trust/pieces.js';
 import { type Ask, demandPublic } from './ask.js';
 import type { Entry } from './catalogue.js';
+import type { Errands } from './errands.js';
 import type { Flight } from './flight.js';
 import {
   deliveredHeaders,
@@ -54,6 +55,8 @@ export interface FetchOptions {
   readonly logger: Logger;
   /** Whether this node may use the Internet. */
   readonly internet: boolean;
+  /** Who gets what this node may not get itself (§5.5). */
+  readonly errands?: Pick<Errands, 'fetch'> | undefined;
 }
 
 /** The state of one download. */
@@ -258,6 +261,9 @@ export class Fetch {
     search: LanSearch | undefined,
   ): Promise<RetrievalResult | 'yielded'> {
     if (source.kind !== 'origin') return this.tryLan(download, source);
+    const { internet, errands } = this.options;
+    if (!internet && (await errands?.fetch(download.ask, (at) => this.tryLan(download, at))))
+      return 'ok';
     return this.fromOrigin.take(download, source.reason, search?.better);
   }
 

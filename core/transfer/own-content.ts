@@ -20,6 +20,7 @@ import { type AttestationSigner, signAttestation } from '../trust/attestation.js
 import type { Identity } from '../trust/authority.js';
 import { chainHead, PieceHasher } from '../trust/pieces.js';
 import { normalise } from './ask.js';
+import type { Errands } from './errands.js';
 import type { OriginFetcher } from './origin.js';
 import type { ObjectStore } from './store.js';
 
@@ -35,6 +36,7 @@ export interface OwnContentOptions {
   readonly clock: Clock;
   /** Whether this node may use the Internet. */
   readonly internet: boolean;
+  readonly errands: Pick<Errands, 'upload'>;
 }
 
 export class OwnContentService implements OwnContent {
@@ -103,11 +105,10 @@ export class OwnContentService implements OwnContent {
     }
   }
 
-  async upload({ url, method, headers = {}, body }: UploadRequest): Promise<UploadResponse> {
-    const { origin, internet } = this.options;
-    if (!internet) {
-      throw new CodedError('E_NO_INTERNET', `${url}: this node may not use the Internet`);
-    }
+  async upload(request: UploadRequest, service: string): Promise<UploadResponse> {
+    const { url, method, headers = {}, body } = request;
+    const { origin, internet, errands } = this.options;
+    if (!internet) return errands.upload(service, request);
     const answer = await origin.fetch(method, url, headers, body);
     const chunks: Buffer[] = [];
     let left = ANSWER_BYTES_MAX;

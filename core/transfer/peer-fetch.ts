@@ -11,6 +11,7 @@ import { Agent, request } from 'node:https';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { BoundedMap } from '../base/bounded.js';
+import { ERRAND_BYTES_MAX, ERRAND_HEADER, ERRAND_ROUTE } from '../ports/errands.js';
 import type { PeerEndpoint } from '../ports/ports.js';
 import type { PeerSource } from '../protocol/effect.js';
 import {
@@ -57,6 +58,8 @@ export const PEER_TIMES: PeerTimes = {
   wholeMs: 10_000,
   pieceMs: 15_000,
 };
+/** An errand is answered when the origin has answered: the server drops an idle reader after 15 s. */
+const ERRAND_HEAD_MS = 14_000;
 /** Largest list of piece hashes: of an object of 256 GiB. */
 const LIST_BYTES_MAX = 32 * 1024 * 1024;
 /** Connections kept per peer, and peers whose connections are kept. */
@@ -73,6 +76,13 @@ const RELAYS_EXCLUDED_MAX = 3;
 /** Where all are busy for a moment (one has just finished), they are asked again. */
 const ATTACH_ROUNDS_MAX = 20;
 const ATTACH_PAUSE_MS = 150;
+
+/** What is sent beside the headers, and how long the answer may take. */
+interface Sent {
+  readonly method: string;
+  readonly body: Uint8Array | undefined;
+  readonly headMs: number;
+}
 
 interface Place {
   readonly peer: PeerEndpoint;
@@ -269,6 +279,21 @@ export class PeerFetcher {
     this.agents.clear();
   }
 
+  /** Has a member do something for us: what, in the header, and a body. @throws PeerFault */
+  async errand(
+    source: PeerEndpoint,
+    head: string,
+    body: Uint8Array,
+  ): Promise<{ readonly status: number; readonly body: Buffer }> {
+    const headers = { [ERRAND_HEADER]: head, 'content-length': String(body.length) };
+    const sent = { method: 'POST', body, headMs: ERRAND_HEAD_MS };
+    const response = await this.send(source, ERRAND_ROUTE, headers, sent);
+    const whole = await within(ERRAND_HEAD_MS, response, 'the errand took too long', () =>
+      collect(response, 2 * ERRAND_BYTES_MAX, 'the answer to an errand'),
+    );
+    return { status: response.statusCode ?? 502, body: whole };
+  }
+
   /** A whole small body of a member. @throws PeerFault */
   async getWhole(source: PeerEndpoint, path: string, limitBytes: number): Promise<Buffer> {
     const response = await this.send(source, path, {});
@@ -286,11 +311,13 @@ export class PeerFetcher {
     source: PeerEndpoint,
     path: string,
     headers: Record<string, string>,
+    { method, body, headMs }: Sent = { method: 'GET', body: undefined, headMs: this.times.headMs },
   ): Promise<IncomingMessage> {
     const { address: host, port } = source;
-    const { headMs, stallMs } = this.times;
+    const { stallMs } = this.times;
     return new Promise<IncomingMessage>((resolve, reject) => {
       const outgoing = request({
+        method,
         host,
         port,
         path,
@@ -312,7 +339,7 @@ export class PeerFetcher {
         clearTimeout(timer);
         reject(asFault(error));
       });
-      outgoing.end();
+      outgoing.end(body);
     }).catch((error: unknown) => {
       // Also what cannot even be asked for: a path or an address of the peer's making.
       throw asFault(error);

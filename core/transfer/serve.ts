@@ -6,6 +6,7 @@
  *   GET       /a/<hash>     an attestation                     members only
  *   GET       /f/<hash>     a download in progress, followed   members only
  *   GET       /g/policy     the newest group policy (§1.8)     members only
+ *   POST      /e/errand     something for a node without Internet (§5.5)  members only
  *   GET       /c/<kid>      this node's own certificate (§2.5) anybody
  *   GET, POST /j/…          joining (§1.7), where the CA is    anybody
  *
@@ -21,6 +22,7 @@ import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
 import { CodedError } from '@peerage/sdk';
 import { Counters } from '../base/bounded.js';
+import { ERRAND_ROUTE } from '../ports/errands.js';
 import type { Logger } from '../ports/log.js';
 import type { JoinDesk } from '../ports/ports.js';
 import type { Copy } from '../protocol/message.js';
@@ -30,6 +32,7 @@ import { checkNodeCertificate, type NodeCertificate } from '../trust/policy.js';
 import type { Keyring } from '../wire/open.js';
 import { Admission } from './admission.js';
 import type { Entry } from './catalogue.js';
+import type { ErrandDesk } from './errand-desk.js';
 import type { Flight } from './flight.js';
 import { Line } from './line.js';
 import type { Relay } from './peer-body.js';
@@ -86,6 +89,8 @@ export interface ObjectServerOptions {
   readonly policy?: () => Buffer | undefined;
   /** Where joining is answered; only on the node that has the CA. */
   readonly desk?: JoinDesk | undefined;
+  /** What is done for nodes without Internet. */
+  readonly errands?: Pick<ErrandDesk, 'answer'> | undefined;
 }
 
 export class ObjectServer {
@@ -163,6 +168,7 @@ export class ObjectServer {
     const { desk } = this.options;
     if (desk !== undefined && JOIN_ROUTES.includes(path)) return desk.answer(request, response);
     if (path === POLICY_ROUTE) return this.answerPolicy(request, response);
+    if (path === ERRAND_ROUTE) return this.answerErrand(request, response);
     const match = ROUTE.exec(path);
     const [, kind = '', name = ''] = match ?? [];
     const read = request.method === 'GET' || request.method === 'HEAD';
@@ -185,6 +191,14 @@ export class ObjectServer {
       this.options.logger.log('warn', 'upload-broken-off', { error });
       response.destroy();
     }
+  }
+
+  private async answerErrand(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { errands } = this.options;
+    const member = this.memberOf(request.socket as TLSSocket);
+    if (member === undefined || errands === undefined)
+      return this.refuse(response, 404, member === undefined ? 'stranger' : 'unknown-path');
+    await errands.answer(request, response, this.counters).catch(() => response.destroy());
   }
 
   private answerCertificate(response: ServerResponse, kid: string): void {

@@ -105,7 +105,7 @@ async function upload(call: Call, own: OwnContent): Promise<unknown> {
     });
   }
   const request: UploadRequest = { url, method, headers: textsOf(call, 'headers'), body };
-  const response = await own.upload(request);
+  const response = await own.upload(request, caller.plugin.manifest.id);
   caller.grant.counters.add('uploads');
   caller.grant.counters.add('bytes-uploaded', body.length);
   return response;

@@ -9,6 +9,8 @@ import { evil } from './evil.js';
 import { failover } from './failover.js';
 import { firewall } from './firewall.js';
 import { flood } from './flood.js';
+import { failover } from './failover.js';
+import { firewall } from './firewall.js';
 import { holder } from './holder.js';
 import { kill } from './kill.js';
 import { npm } from './npm.js';
