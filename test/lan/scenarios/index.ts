@@ -14,6 +14,7 @@ import { firewall } from './firewall.js';
 import { holder } from './holder.js';
 import { kill } from './kill.js';
 import { npm } from './npm.js';
+import { offline } from './offline.js';
 import { once } from './once.js';
 import { plugins } from './plugins.js';
 import { reload } from './reload.js';
@@ -21,6 +22,7 @@ import { replay } from './replay.js';
 import { revoke } from './revoke.js';
 import { slowloris } from './slowloris.js';
 import { survive } from './survive.js';
+import { takeover } from './takeover.js';
 
 export const SCENARIOS: readonly Scenario[] = [
   apt,
@@ -35,6 +37,7 @@ export const SCENARIOS: readonly Scenario[] = [
   holder,
   kill,
   npm,
+  offline,
   once,
   plugins,
   reload,
@@ -42,4 +45,5 @@ export const SCENARIOS: readonly Scenario[] = [
   revoke,
   slowloris,
   survive,
+  takeover,
 ];
