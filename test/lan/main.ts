@@ -25,6 +25,7 @@ const USAGE = `usage: npm run lab -- SCENARIO [options]
   --hosts N                 hosts on the LAN
   --size BYTES              size of the file, where a scenario has one
   --seconds N               how long each part of an attack lasts (flood)
+  --times N                 how often each thing is tried (evil), packets in all (replay)
   --via proxy|mirror        how clients reach the cache (once)
   --peer direct|aria2       to compare: the same without Peerage; aria2 beside it (crowd)
   --runs N                  how often (kill)
@@ -52,6 +53,7 @@ function parse(args: readonly string[]): Request {
       size: { type: 'string' },
       via: { type: 'string' },
       seconds: { type: 'string' },
+      times: { type: 'string' },
       peer: { type: 'string' },
       runs: { type: 'string' },
       seed: { type: 'string' },
@@ -68,6 +70,7 @@ function parse(args: readonly string[]): Request {
   const options = {
     hosts: count('--hosts', values.hosts),
     sizeBytes: count('--size', values.size),
+    times: count('--times', values.times),
     seconds: count('--seconds', values.seconds),
     via: choice('--via', values.via, ROUTES),
     peer: peerOf(scenario, values.peer),

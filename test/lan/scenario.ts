@@ -26,7 +26,11 @@ export interface ScenarioOptions {
   readonly seed?: number | undefined;
   readonly range?: Ranges | undefined;
   readonly peer?: Peer | undefined;
+  /** How often each thing is tried (evil, replay). */
+  readonly times?: number | undefined;
   readonly sizeBytes?: number | undefined;
+  /** For the test command: shorter, and with room for a busy machine. */
+  readonly short?: boolean;
   /** How long each part of an attack lasts. */
   readonly seconds?: number | undefined;
   readonly via?: Via | undefined;

@@ -13,6 +13,8 @@ import { linger } from '../pace.js';
 export interface Behaviour {
   /** Whether it is to be found among the banned afterwards; else it was not even asked for bytes. */
   readonly banned: boolean;
+  /** The victim has to wait until a limit of time is reached. */
+  readonly slow?: true;
   /** The bytes that it attests, if it lies about them; the digest is then known to the victim. */
   readonly attestedBytes?: (honest: Buffer) => Buffer;
   readonly attested?: (honest: Attestation) => Partial<Attestation>;
@@ -90,6 +92,7 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   },
   'a drip': {
     banned: true,
+    slow: true,
     object: (response, rest) => {
       response.writeHead(206, { 'content-length': rest.length });
       void pour(response, 1000, () => Buffer.from('x'));
@@ -97,11 +100,12 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   },
   'a head and then silence': {
     banned: true,
+    slow: true,
     object: (response, rest) => {
       response.writeHead(206, { 'content-length': rest.length }).flushHeaders();
     },
   },
-  'no answer at all': { banned: true, object: () => undefined },
+  'no answer at all': { banned: true, slow: true, object: () => undefined },
   'a length of another body': {
     banned: true,
     object: (response) => response.writeHead(206, { 'content-length': '7' }).end('1234567'),

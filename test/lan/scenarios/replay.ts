@@ -14,7 +14,7 @@ import type { Scenario, ScenarioOptions } from '../scenario.js';
 
 /** In all, half before and half after the restart. */
 const REPLAYS = 100_000;
-export const SHORT_REPLAYS = 10_000;
+const SHORT_REPLAYS = 10_000;
 const PER_SECOND = 5000;
 /** What is recorded: this many requests of one second. */
 const RECORDED_PER_SECOND = 400;
@@ -37,7 +37,7 @@ interface Replayed {
 }
 
 async function run(options: ScenarioOptions): Promise<Report> {
-  const replays = options.sizeBytes ?? REPLAYS;
+  const replays = options.times ?? (options.short === true ? SHORT_REPLAYS : REPLAYS);
   const say = options.say ?? (() => undefined);
   const ground = await Ground.prepare(3);
   try {
