@@ -18,7 +18,7 @@ const STRANGERS_PER_ADDRESS = 64;
 /** A peer keeps 8 connections at most (peer-fetch), and as many again while it changes keys. */
 const CONNECTIONS_PER_MEMBER = 16;
 /** Time for a handshake, or for all of joining: two small requests. */
-const STRANGER_LIFE_MS = 4000;
+const STRANGER_LIFE_MS = 3500;
 
 interface Stranger {
   readonly socket: Socket;

@@ -58,7 +58,7 @@ const LIMITS = {
 /** A reader that takes nothing for this long is dropped. */
 const IDLE_MS = 15_000;
 /** A connection that does not get through its handshake by then is dropped. */
-const HANDSHAKE_MS = 3000;
+const HANDSHAKE_MS = 2500;
 
 /** From this size on an object goes to few at a time; others are handed on to them (§6.4). */
 const LARGE_BYTES = 2 * 1024 * 1024;

@@ -14,7 +14,7 @@ import { atRate, linger } from '../pace.js';
 import type { CallerOrder, CallerResult } from './kinds.js';
 import { readOrder, report } from './order.js';
 
-const ANSWERS_LAG_MS = 500;
+const ANSWERS_LAG_MS = 1500;
 
 const order = readOrder<CallerOrder>();
 const pem = readFileSync(order.identityFile, 'utf8');

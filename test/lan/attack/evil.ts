@@ -8,7 +8,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Response } from '@peerage/core/protocol/message.js';
+import type { Message, Response } from '@peerage/core/protocol/message.js';
 import { type Attestation, signAttestation } from '@peerage/core/trust/attestation.js';
 import {
   authorityFromPem,
@@ -111,13 +111,18 @@ class Evil {
   }
 
   private say(response: Response, port: number): void {
-    const { group, kid, key, certificate } = this.identity;
-    const boot = randomBytes(16).toString('base64url');
-    const cert = certificate.raw.toString('base64url');
-    const sealer = new Sealer({ group, kid, boot, port, key, certificate: cert });
-    const bytes = sealer.seal(response, order.address, Date.now(), true);
-    if (bytes !== undefined) own.send(bytes, order.packetPort, order.victimAddress);
+    say(this.identity, port, response);
   }
+}
+
+/** Sends a packet of a member's to the victim, with its certificate. */
+function say(identity: Identity, port: number, message: Message): void {
+  const { group, kid, key, certificate } = identity;
+  const boot = randomBytes(16).toString('base64url');
+  const cert = certificate.raw.toString('base64url');
+  const sealer = new Sealer({ group, kid, boot, port, key, certificate: cert });
+  const bytes = sealer.seal(message, order.address, Date.now(), true);
+  if (bytes !== undefined) own.send(bytes, order.packetPort, order.victimAddress);
 }
 
 interface Asked {
@@ -142,4 +147,8 @@ shared.on('message', (bytes) => {
   const asked = { service: value('service'), id: Number(value('ID')), nonce: value('nonce') };
   void evils[number]?.answer({ ...asked, to: value('kid') });
 });
+// Who knows of nobody asks nobody: one of them says that it is there.
+const greeter = issueIdentity(authority, `${order.prefix}-greeter`, 1, Date.now());
+const roles = { client: true, server: true, internet: false, starting: false, peers: 1 };
+say(greeter, 6515, { type: 'hello', ...roles });
 report({ event: 'ready' });

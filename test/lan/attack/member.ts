@@ -1,10 +1,12 @@
 /** The member on the second host that calls the attacked node, and whose packets are recorded. */
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { type Ground, PACKET_PORT } from './ground.js';
 import type { CallerOrder, CallerResult } from './kinds.js';
 import { launch } from './launch.js';
 
 const CALLS_PER_SECOND = 50;
+const CALLER_PRIORITY = -10;
 
 export class Caller {
   readonly recordFile: string;
@@ -34,7 +36,10 @@ export class Caller {
       seconds,
       recordFile: this.recordFile,
     };
-    const called = await launch<CallerResult>(lan.host(2), 'caller', order).result;
+    const { program, result } = launch<CallerResult>(lan.host(2), 'caller', order);
+    // It would have a machine of its own, as the attacked node would.
+    if (program.child.pid !== undefined) setPriority(program.child.pid, CALLER_PRIORITY);
+    const called = await result;
     this.kid = called.kid;
     return called;
   }

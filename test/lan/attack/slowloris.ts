@@ -46,7 +46,7 @@ function hold(number: number): void {
   const kind = KINDS[number % KINDS.length];
   const localAddress = order.addresses[number % order.addresses.length];
   if (kind === undefined || localAddress === undefined) return;
-  const startedAt = performance.now();
+  let startedAt = performance.now();
   const bare = connectPlain({ host, port, localAddress });
   const socket = kind.tls ? connect({ socket: bare, rejectUnauthorized: false }) : bare;
   openNow.add(socket);
@@ -54,6 +54,9 @@ function hold(number: number): void {
   socket.once(kind.tls ? 'secureConnect' : 'connect', () => {
     socket.write(Buffer.from(kind.first, 'latin1'));
     void drip(socket, kind.drip);
+  });
+  bare.once('connect', () => {
+    startedAt = performance.now();
   });
   socket.resume();
   bare.once('close', () => {

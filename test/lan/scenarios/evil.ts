@@ -17,6 +17,7 @@ import { ORIGIN_NAME } from '../lan.js';
 import { missingForOrigin, OriginService } from '../origin-service.js';
 import { atLeast, equal, type Report } from '../report.js';
 import type { Scenario, ScenarioOptions } from '../scenario.js';
+import { until } from '../until.js';
 
 const TIMES = 100;
 const SHORT_TIMES = 2;
@@ -92,6 +93,11 @@ async function tryBehaviour(
   const { program, result } = launch(attacker, 'evil', order);
   result.catch(() => undefined);
   await program.line('the evil are ready', READY_MS, (line) => line.includes('ready') || undefined);
+  const acquainted = async () => {
+    const peers = JSON.parse(await ground.local('/peers')) as Array<{ readonly name: string }>;
+    return peers.some(({ name }) => name === `${prefix}-greeter`) || undefined;
+  };
+  await until('the node knows that somebody is there', READY_MS, acquainted);
   const known = BEHAVIOURS[behaviour]?.attestedBytes !== undefined;
   const got = await Promise.all(
     Array.from({ length: times }, (_, each) => download(ground, order, each, known)),
