@@ -4,7 +4,7 @@
  * at is said, not guessed.
  */
 import { execFile } from 'node:child_process';
-import type { StatsFs } from 'node:fs';
+import { readdirSync, type StatsFs } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
@@ -24,26 +24,39 @@ const run = promisify(execFile);
 const FREE_BYTES_MIN = 100 * 1024 * 1024;
 const PROGRAM_TIMEOUT_MS = 5000;
 
-export function checkInterfaces(core: CoreSettings, table = networkInterfaces()): Finding[] {
+/** @param names of all interfaces, also of those without a cable, which have no addresses here */
+export function checkInterfaces(
+  core: CoreSettings,
+  table: InterfaceTable = networkInterfaces(),
+  names: readonly string[] = allInterfaces(),
+): Finding[] {
   const found: Finding[] = [];
   const used = suitableInterfaces(table, core.address);
-  const names = used.map(({ name, address, netmask }) => `${name} ${address}/${netmask}`);
+  const usable = used.map(({ name, address, netmask }) => `${name} ${address}/${netmask}`);
   if (used.length === 0) {
     const remedy = 'plug a cable in or join a network; or name an address in core.address';
     found.push(bad('interfaces', `no LAN interface for core.address "${core.address}"`, remedy));
-  } else found.push(ok('interfaces', names.join(', ')));
+  } else found.push(ok('interfaces', usable.join(', ')));
   for (const { name, address } of selfAssigned(table)) {
     const remedy = `connect ${name} to the LAN (DHCP), or set core.address to the right address`;
     const what = `${name} has only the address ${address} that it gave itself: no DHCP answered`;
     found.push(warn('interface-dhcp', what, remedy));
   }
-  const bridges = Object.keys(table).filter((name) => /^(docker|br-|virbr|podman|cni)/.test(name));
+  const bridges = names.filter((name) => /^(docker|br-|virbr|podman|cni)/.test(name));
   if (bridges.length > 0) {
     const what = `${bridges.join(', ')} belong to containers or virtual machines and are left out`;
     const remedy = 'nothing, unless nodes run inside: then set core.address there';
     found.push(warn('bridges', what, remedy));
   }
   return found;
+}
+
+function allInterfaces(): string[] {
+  try {
+    return readdirSync('/sys/class/net');
+  } catch {
+    return Object.keys(networkInterfaces());
+  }
 }
 
 function selfAssigned(table: InterfaceTable): Array<{ name: string; address: string }> {

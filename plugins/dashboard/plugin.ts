@@ -40,6 +40,8 @@ export default class DashboardPlugin extends Plugin {
     const parts = { status: this.status, sessions, feed };
     const server = await DashboardServer.open(parts, settings.address, settings.port);
     subscriptions.push(server);
+    // With one sample before the first look the plot has a beginning.
+    await this.sample(history);
     const timer = setInterval(() => void this.sample(history), SAMPLE_MS);
     subscriptions.push({ dispose: () => clearInterval(timer) });
     this.port = server.port;

@@ -29,8 +29,8 @@ const card = (address: string, netmask = '255.255.255.0') => {
 
 describe('the doctor on network cards', () => {
   it('misses a LAN, a DHCP server, and names what belongs to containers', () => {
-    assert.deepEqual(levels(checkInterfaces(core, {})), ['interfaces bad']);
-    assert.deepEqual(levels(checkInterfaces(core, { eth0: [card('10.0.0.1')] })), [
+    assert.deepEqual(levels(checkInterfaces(core, {}, [])), ['interfaces bad']);
+    assert.deepEqual(levels(checkInterfaces(core, { eth0: [card('10.0.0.1')] }, [])), [
       'interfaces ok',
     ]);
     const more = {
@@ -39,7 +39,7 @@ describe('the doctor on network cards', () => {
       docker0: [card('172.17.0.1')],
     };
     const expected = ['interfaces ok', 'interface-dhcp warn', 'bridges warn'];
-    assert.deepEqual(levels(checkInterfaces(core, more)), expected);
+    assert.deepEqual(levels(checkInterfaces(core, more, Object.keys(more))), expected);
   });
 
   it('holds the gateway against the mask', () => {

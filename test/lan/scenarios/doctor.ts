@@ -133,7 +133,7 @@ const FAULTS: readonly Fault[] = [
     check: 'interface-dhcp',
     level: 'warn',
     diagnose: byShell(
-      'ip link add eth1 type veth peer name eth2; ip link set eth1 up; ip address add 169.254.7.7/16 dev eth1',
+      'ip link add eth1 type veth peer name eth2; ip link set eth2 up; ip link set eth1 up; ip address add 169.254.7.7/16 dev eth1',
       'ip link delete eth1',
     ),
   },

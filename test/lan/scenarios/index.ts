@@ -21,6 +21,7 @@ import { reload } from './reload.js';
 import { replay } from './replay.js';
 import { revoke } from './revoke.js';
 import { slowloris } from './slowloris.js';
+import { soak } from './soak.js';
 import { survive } from './survive.js';
 import { takeover } from './takeover.js';
 
@@ -44,6 +45,7 @@ export const SCENARIOS: readonly Scenario[] = [
   replay,
   revoke,
   slowloris,
+  soak,
   survive,
   takeover,
 ];
