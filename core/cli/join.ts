@@ -4,7 +4,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { CodedError } from '@peerage/sdk';
 import { join as joinGroup } from '../membership/join.js';
 import { readConfiguration } from '../ports/configuration.js';
-import { OBJECT_PORT } from '../protocol/limits.js';
+import { OBJECT_PORT, PACKET_PORT } from '../protocol/limits.js';
 import { identityPath, prepareState, saveIdentity, saveJoinedAt, savePolicy } from '../state.js';
 import { parseToken } from '../trust/enrolment.js';
 import type { CommandLine } from './options.js';
@@ -24,7 +24,8 @@ export async function join(
   await refuseMember(stateDirectory);
   const configuration =
     configurationFile === undefined ? undefined : await readConfiguration(configurationFile);
-  const at = readWhere(where, configuration?.core.objectPort ?? OBJECT_PORT);
+  const ownPort = configuration?.core.objectPort ?? OBJECT_PORT;
+  const at = readWhere(where, ownPort);
   const { identity, policy } = await joinGroup(at.host, at.port, token, Date.now());
   if (policy !== undefined) await savePolicy(stateDirectory, policy.bytes);
   await saveJoinedAt(stateDirectory, at);
@@ -34,9 +35,24 @@ export async function join(
   print(
     line,
     { node: name, kid, group, until },
-    `this machine is ${name} in the group ${group} (until ${until}, renewed by itself).\nRestart the node to take it into use.`,
+    [
+      `this machine is ${name} in the group ${group} (until ${until}, renewed by itself).`,
+      'Restart the node to take it into use.',
+      ...firewallAdvice(configuration?.core.packetPort ?? PACKET_PORT, ownPort),
+    ].join('\n'),
   );
   return 0;
+}
+
+/** What the other machines need to reach this one, where it has a firewall. */
+function firewallAdvice(packetPort: number, objectPort: number): string[] {
+  return [
+    'If this machine has a firewall, open it to the LAN by the one that fits:',
+    `  nft add rule inet filter input udp dport ${packetPort} accept`,
+    `  nft add rule inet filter input tcp dport ${objectPort} accept`,
+    `  ufw allow ${packetPort}/udp; ufw allow ${objectPort}/tcp`,
+    `  firewall-cmd --permanent --add-port=${packetPort}/udp --add-port=${objectPort}/tcp; firewall-cmd --reload`,
+  ];
 }
 
 async function refuseMember(stateDirectory: string): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { CodedError, describeError, errorCode } from '@peerage/sdk';
 import { CORE_VERSION } from '../version.js';
+import { actAsOwner } from './as-owner.js';
 import { look } from './look.js';
 import { type CommandLine, parseCommandLine, USAGE } from './options.js';
 import { runPluginCommand, splitPluginCommand } from './plugin-command.js';
@@ -66,6 +67,9 @@ async function dispatch(line: CommandLine): Promise<number> {
     return (await import('./create-plugin.js')).createPlugin(line, verb);
   }
   if (command === 'dev') return (await import('./dev.js')).dev(line, verb);
+  // What is issued for another machine is written where root asks for it.
+  const ownFiles = command === 'join' || (command === 'ca' && verb !== 'issue');
+  if (ownFiles) await actAsOwner(line.stateDirectory);
   if (command === 'ca') return (await import('./authority.js')).ca(line, verb ?? '', argument);
   if (command === 'join') return (await import('./join.js')).join(line, verb, argument);
   throw new CodedError('E_USAGE', `${command} is not a command`, {
