@@ -30,14 +30,28 @@ export function missingClamav(): string | undefined {
     : `skipped: needs ${LIBRARIES.join(' and ')} (ClamAV 1.4)`;
 }
 
-/** Makes the programs below a directory; gives the directory that goes first in PATH. */
+/** A library of the system, and the copy that a test wants in its place. */
+export interface ExchangedLibrary {
+  readonly original: string;
+  readonly copy: string;
+}
+
+/** Makes copies of the libraries with other keys below a directory. */
+export function exchangeKeys(directory: string, keys: ClamavKeys): ExchangedLibrary[] {
+  mkdirSync(directory, { recursive: true });
+  return LIBRARIES.map((name) => {
+    const original = realpathSync(libraryPath(name) ?? '');
+    const copy = join(directory, name);
+    writeFileSync(copy, withKeys(readFileSync(original), keys));
+    return { original, copy };
+  });
+}
+
+/** Makes the programs below a directory; gives the directory that they are in. */
 export function installClamav(directory: string, keys: ClamavKeys): string {
   const [libraries, programs] = [join(directory, 'lib'), join(directory, 'bin')];
-  for (const path of [libraries, programs]) mkdirSync(path, { recursive: true });
-  for (const name of LIBRARIES) {
-    const original = readFileSync(realpathSync(libraryPath(name) ?? ''));
-    writeFileSync(join(libraries, name), withKeys(original, keys));
-  }
+  exchangeKeys(libraries, keys);
+  mkdirSync(programs, { recursive: true });
   for (const [name, path] of Object.entries(PROGRAMS)) {
     const script = `#!/bin/sh\nLD_LIBRARY_PATH='${libraries}' exec ${path} "$@"\n`;
     writeFileSync(join(programs, name), script);

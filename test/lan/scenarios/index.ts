@@ -1,5 +1,6 @@
 /** The scenarios that `npm run lab` knows. */
 import type { Scenario } from '../scenario.js';
+import { antivirus } from './antivirus.js';
 import { apt } from './apt.js';
 import { certificates } from './certificates.js';
 import { crowd } from './crowd.js';
@@ -26,6 +27,7 @@ import { survive } from './survive.js';
 import { takeover } from './takeover.js';
 
 export const SCENARIOS: readonly Scenario[] = [
+  antivirus,
   apt,
   certificates,
   crowd,
