@@ -12,6 +12,7 @@ import { firewall } from './firewall.js';
 import { flood } from './flood.js';
 import { failover } from './failover.js';
 import { firewall } from './firewall.js';
+import { feed } from './feed.js';
 import { holder } from './holder.js';
 import { kill } from './kill.js';
 import { npm } from './npm.js';
@@ -37,6 +38,7 @@ export const SCENARIOS: readonly Scenario[] = [
   firewall,
   failover,
   flood,
+  feed,
   holder,
   kill,
   npm,
