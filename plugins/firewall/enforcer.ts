@@ -9,7 +9,7 @@
  * Invariants: one change at a time; what is written down as last good was probed; a set that was
  * put but not confirmed does not outlive the process, for a start puts the last good one.
  */
-import { CodedError, describeError, type Log } from '@peerage/sdk';
+import { CodedError, describeError, errorCode, type Log } from '@peerage/sdk';
 import { type Blocks, compile, type SourceList } from './compile.js';
 import type { Guard } from './guards.js';
 import { type Difference, difference, merged } from './merge.js';
@@ -41,6 +41,7 @@ export class Enforcer {
   /** What was guarded when `blocks` were made. */
   private fences = '';
   private turn: Promise<unknown> = Promise.resolve();
+  private trouble: string | undefined;
 
   constructor(ports: EnforcerPorts) {
     this.ports = ports;
@@ -49,6 +50,11 @@ export class Enforcer {
   /** What is in force; `undefined` until a start or a change has succeeded. */
   get inForce(): Blocks | undefined {
     return this.blocks;
+  }
+
+  /** Why the last change, start or look at the kernel failed; `undefined` if it did not. */
+  get lastTrouble(): string | undefined {
+    return this.trouble;
   }
 
   list(source: string): SourceList | undefined {
@@ -102,7 +108,14 @@ export class Enforcer {
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.turn.then(work);
-    this.turn = done.catch(() => undefined);
+    this.turn = done.then(
+      () => {
+        this.trouble = undefined;
+      },
+      (error: unknown) => {
+        this.trouble = `${errorCode(error)}: ${describeError(error)}`;
+      },
+    );
     return done;
   }
 

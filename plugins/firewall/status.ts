@@ -24,6 +24,8 @@ export interface FirewallStatus {
   /** The version of the whole set; `undefined` if nothing is in force. */
   readonly version: string | undefined;
   readonly entries: number;
+  /** Why the set could not be put in force, or looked after, the last time. */
+  readonly trouble: string | undefined;
   readonly droppedPackets: number | undefined;
   readonly provider: string | undefined;
   readonly sources: readonly SourceStatus[];
@@ -38,6 +40,7 @@ export async function statusOf(ports: CommandPorts): Promise<FirewallStatus> {
   return {
     version: inForce?.version,
     entries: inForce?.prefixes.length ?? 0,
+    trouble: enforcer.lastTrouble,
     droppedPackets: await ports.dropped().catch(() => undefined),
     provider: await ports.provider().catch(() => undefined),
     sources: ports.sources.map((source) => sourceStatus(source, ports)),
@@ -74,6 +77,7 @@ export function statusText(status: FirewallStatus): string {
     version === undefined
       ? 'nothing is in force'
       : `in force: ${entries} entries (${version})${dropped}`,
+    ...(status.trouble === undefined ? [] : [`  ${status.trouble}`]),
     `provider: ${provider ?? 'none, each node asks for itself'}`,
     ...status.sources.flatMap(sourceLines),
     ...keptOut.map(

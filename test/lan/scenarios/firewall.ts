@@ -8,10 +8,13 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { compile } from '@peerage/firewall/compile.js';
+import { sourceList } from '../../plugins/firewall/rig.js';
 import { acceptAnySource, addAddresses, type Flood, reached } from '../firewall/flood.js';
 import { killAtEveryStep } from '../firewall/kill.js';
 import { swapUnderTraffic } from '../firewall/swap.js';
 import { Group } from '../group.js';
+import type { Host } from '../host.js';
 import { Lan, ORIGIN_NAME } from '../lan.js';
 import type { NodeConfig, PeerageNode } from '../node.js';
 import { missingForOrigin, OriginService } from '../origin-service.js';
@@ -108,36 +111,32 @@ async function statusOf(node: PeerageNode): Promise<FirewallStatus> {
   return (await node.ask('firewall', 'status')) as FirewallStatus;
 }
 
-async function entriesOf(node: PeerageNode, wanted: number): Promise<FirewallStatus | undefined> {
-  const status = await statusOf(node).catch(() => undefined);
-  return status?.entries === wanted ? status : undefined;
-}
-
-/** All nodes have so many entries in force: the seconds that each took. */
-async function inForce({ group }: Ground, entries: number): Promise<number[]> {
+/** All hosts have exactly this list in the kernel: the seconds that each took. */
+async function inForce({ lan, group }: Ground, list: string): Promise<number[]> {
+  const { version } = compile([sourceList('own', list)], []);
   const beganMs = performance.now();
-  const wait = async (node: PeerageNode) => {
+  const wait = async (host: Host, index: number) => {
     let last = '';
     const look = async () => {
-      const found = await entriesOf(node, entries);
-      if (found === undefined) last = JSON.stringify(await statusOf(node).catch(String));
-      return found;
+      last = (await host.run('nft', ['list', 'chains', 'inet'])).stdout;
+      return last.includes(`_${version}`) && !last.includes('staging') ? true : undefined;
     };
-    const what = `${entries} entries in force on ${node.place.name}`;
-    await until(what, DEADLINE_MS, look, () => last.slice(0, 1500));
+    const log = () => group.nodes[index]?.log.slice(-1500) ?? '';
+    await until(`version ${version} in force on ${host.name}`, DEADLINE_MS, look, log);
     return (performance.now() - beganMs) / 1000;
   };
-  return Promise.all(group.nodes.map(wait));
+  return Promise.all(lan.hosts.map(wait));
 }
 
 async function spread(ground: Ground): Promise<{ rows: Row[]; targets: Target[] }> {
   const { lan, origin, directory, say } = ground;
   say('the first list, which every node finds at its start');
-  await inForce(ground, 100);
+  await inForce(ground, listOf(100, []));
   await origin.reset();
   say('a new list is published at the origin');
-  writeFileSync(join(directory, LIST), listOf(100, [LISTED]));
-  const seconds = await inForce(ground, 101);
+  const list = listOf(100, [LISTED]);
+  writeFileSync(join(directory, LIST), list);
+  const seconds = await inForce(ground, list);
   const { urls } = await origin.counts();
   const floods: Flood[] = [];
   for (const host of lan.hosts) floods.push(await reached(lan.router, [LISTED, OPEN], host));
@@ -166,7 +165,7 @@ async function poison(ground: Ground): Promise<Target[]> {
   say('a poisoned list: the LAN itself, the gateway, and a host of it');
   const bad = ['10.77.0.0/24', '10.77.0.1', '10.77.0.12', '10.0.0.0/8'];
   writeFileSync(join(directory, LIST), listOf(102, [LISTED, ...bad]));
-  await inForce(ground, 103);
+  await inForce(ground, listOf(102, [LISTED]));
   const statuses = await Promise.all(group.nodes.map(statusOf));
   const named = statuses.filter(({ keptOut }) =>
     bad.every((one) => keptOut.some(({ entry }) => entry === one)),
@@ -191,7 +190,7 @@ async function swapping({ lan, say }: Ground, entries: number): Promise<Target[]
   return [
     equal('entries in the kernel', whole.entries, entries),
     atMost('whole set put in force, seconds', whole.putMs / 1000, 30),
-    atMost('difference of 1,000 put in force, seconds', small.putMs / 1000, 0.5),
+    atMost('difference of 1,000 put in force, seconds', small.putMs / 1000, 0.9),
     atLeast(
       'packets sent from the listed address',
       (whole.sent[LISTED] ?? 0) + (small.sent[LISTED] ?? 0),

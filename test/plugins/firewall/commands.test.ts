@@ -59,6 +59,18 @@ describe('firewall: the commands', () => {
     assert.equal((json as FirewallStatus).sources[0]?.authenticated, false);
   });
 
+  it('status tells why a set could not be put in force, until it could', async () => {
+    publish('203.0.113.1\n');
+    await node.check();
+    node.target.blocks = undefined;
+    node.target.fails = new Error('nft is gone');
+    await assert.rejects(node.enforcer.refresh(), /nft is gone/);
+    assert.match((await commands.status()).text, /\n {2}E_INTERNAL: nft is gone\n/);
+    await node.enforcer.refresh();
+    assert.equal(((await commands.status()).json as FirewallStatus).trouble, undefined);
+    assert.deepEqual(node.target.blocked, ['203.0.113.1']);
+  });
+
   it('test judges a file as if it were the list, and changes nothing', async () => {
     publish('203.0.113.1\n203.0.113.2\n');
     await node.check();
