@@ -4,7 +4,9 @@
  * evenly, as nodes of their own would. It runs until it is ended.
  */
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { scheduler } from 'node:timers/promises';
 import { OBJECT_PORT, PACKET_PORT } from '@peerage/core/protocol/limits.js';
 import type { Message } from '@peerage/core/protocol/message.js';
 import { identityFromPem } from '@peerage/core/trust/authority.js';
@@ -29,12 +31,12 @@ const hello: Message = {
   peers: sealers.length,
 };
 const socket = createSocket({ type: 'udp4', reuseAddr: true });
-socket.bind(PACKET_PORT, address, () => {
-  socket.setBroadcast(true);
-  let next = 0;
-  setInterval(() => {
-    const bytes = sealers[next % sealers.length]?.seal(hello, address, Date.now(), true);
-    if (bytes !== undefined) socket.send(bytes, PACKET_PORT, broadcast);
-    next += 1;
-  }, BEACON_MS / sealers.length);
-});
+socket.bind(PACKET_PORT, address);
+await once(socket, 'listening');
+socket.setBroadcast(true);
+// A beat is what this program is for: it stands for nodes, and no test waits for it.
+for (let next = 0; ; next = (next + 1) % sealers.length) {
+  const bytes = sealers[next]?.seal(hello, address, Date.now(), true);
+  if (bytes !== undefined) socket.send(bytes, PACKET_PORT, broadcast);
+  await scheduler.wait(BEACON_MS / sealers.length);
+}
