@@ -106,9 +106,9 @@ interface Packets {
 
 async function packetsOf(node: PeerageNode): Promise<Packets> {
   const status = (await node.ask('status')) as {
-    peering: { counters: Readonly<Record<string, number>> };
+    lan: { counters: Readonly<Record<string, number>> };
   };
-  const { counters } = status.peering;
+  const { counters } = status.lan;
   const sum = (prefix: string) => {
     const found = Object.entries(counters).filter(([name]) => name.startsWith(prefix));
     return found.reduce((total, [, count]) => total + count, 0);

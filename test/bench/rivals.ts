@@ -18,6 +18,8 @@ export interface Cache {
   readonly name: string;
   readonly proxy: string;
   readonly pid: number;
+  /** Takes half a minute for a gigabyte, so once has to do. */
+  readonly isSlow: boolean;
   stop(): Promise<void>;
 }
 
@@ -84,5 +86,11 @@ async function started(place: Place, name: string, port: number, program: Comman
   };
   await until(`${name} answers`, START_DEADLINE_MS, look, () => program.stderr);
   const pid = program.child.pid ?? 0;
-  return { name, proxy, pid, stop: async () => void (await program.stop()) };
+  return {
+    name,
+    proxy,
+    pid,
+    isSlow: name === 'squid',
+    stop: async () => void (await program.stop()),
+  };
 }

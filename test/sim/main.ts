@@ -11,13 +11,14 @@ import {
   type Target,
   type Values,
 } from './ballots.js';
-import { type DiscoveryRow, discovery } from './scenarios/discovery.js';
+import { printDiscovery, runDiscovery } from './questions.js';
 import { type FlightsRow, flights } from './scenarios/flights.js';
 
 const USAGE = `npm run sim -- SCENARIO [--nodes N] [--loss P] [--seed S] [--json]
 
-  discovery  [--holders K] [--trials T] [--hinted]   a URL that K of N peers hold
-             without --nodes: 10 and 100 peers with 1, N/10 and N holders, classic beside adaptive
+  discovery  [--holders K] [--trials T] [--hinted] [--wifi]   a URL that K of N peers hold
+             without --nodes: 10 to 10,000 peers; 1, N/10 and N holders; loss 0, 1 and 5 %;
+             classic beside adaptive, in minutes
   flights    [--seeds T] [--spread MS] [--kill]      N nodes want an absent URL at once
              without --nodes: 100 nodes, spread 0, 50 and 5000 ms, loss 0, 1 and 5 %
   election   [--seeds T] [--boot together|single|spread] [--profile P]  who provides, how soon
@@ -25,68 +26,6 @@ const USAGE = `npm run sim -- SCENARIO [--nodes N] [--loss P] [--seed S] [--json
   failover   [--seeds T]                             the provider dies; false take-overs
   partitions [--cycles C]                            partitions, crashes, restarts, checked
 `;
-
-function runDiscovery(values: Values): {
-  rows: DiscoveryRow[];
-  targets: Target[];
-} {
-  const sizes = values['nodes'] === undefined ? [10, 100] : [Number(values['nodes'])];
-  const trials = Number(values['trials'] ?? 300);
-  const seed = Number(values['seed'] ?? 1);
-  const loss = Number(values['loss'] ?? 0);
-  const rows: DiscoveryRow[] = [];
-  for (const peers of sizes) {
-    const all = [1, Math.max(1, Math.round(peers / 10)), peers];
-    const counts =
-      values['holders'] === undefined ? [...new Set(all)] : [Number(values['holders'])];
-    for (const holders of counts) {
-      for (const profile of ['classic', 'adaptive'] as const) {
-        const hinted = values['hinted'] === true;
-        rows.push(discovery({ peers, holders, loss, profile, trials, seed, hinted }));
-      }
-    }
-  }
-  return { rows, targets: rows.filter(({ profile }) => profile === 'adaptive').flatMap(judge) };
-}
-
-/** The published design's own bounds: about two answers, and a window that grows with ln n. */
-function judge(row: DiscoveryRow): Target[] {
-  const cell = `${row.peers} peers, ${row.holders} holders`;
-  const target = (name: string, value: number, atMost: number): Target => {
-    return { name: `${cell}: ${name}`, value, atMost, pass: value <= atMost };
-  };
-  const windowMs = Math.max(5, 2 * 2.2 * (1 + Math.log(row.peers)));
-  const lossTolerated = row.loss === 0 ? 0 : 0.01;
-  return [
-    target('responses per request', row.responsesPerRequest, (row.loss === 0 ? 2.1 : 7) * 1.3),
-    target('hit p99 ms', row.hitP99Ms, (windowMs + 8) * 1.3),
-    target('miss ms', row.missMs, (windowMs + 12) * 1.3),
-    target('false misses', row.falseMisses, lossTolerated),
-  ];
-}
-
-function printDiscovery(rows: readonly DiscoveryRow[], targets: readonly Target[]): void {
-  process.stdout.write(
-    'profile    peers holders  loss  responses  packets  hit p50  hit p99     miss  false  busiest/mean\n',
-  );
-  for (const row of rows) {
-    const cells = [
-      row.profile.padEnd(9),
-      String(row.peers).padStart(6),
-      String(row.holders).padStart(7),
-      String(row.loss).padStart(5),
-      row.responsesPerRequest.toFixed(2).padStart(10),
-      row.packetsPerRequest.toFixed(2).padStart(8),
-      `${row.hitP50Ms.toFixed(1)}`.padStart(8),
-      `${row.hitP99Ms.toFixed(1)}`.padStart(8),
-      `${row.missMs.toFixed(1)}`.padStart(8),
-      row.falseMisses.toFixed(4).padStart(6),
-      (row.busiestOverMean?.toFixed(2) ?? '-').padStart(8),
-    ];
-    process.stdout.write(`${cells.join(' ')}\n`);
-  }
-  printMissed(targets);
-}
 
 /** One download is right; with a node that dies, its part is fetched again by one other. */
 function runFlights(values: Values): { rows: FlightsRow[]; targets: Target[] } {
@@ -147,7 +86,7 @@ const BALLOTS: Readonly<Record<string, typeof runElections>> = {
   partitions: runPartitions,
 };
 
-function main(): number {
+async function main(): Promise<number> {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
   const { values, positionals } = parseArgs({
@@ -164,6 +103,7 @@ function main(): number {
       profile: text,
       cycles: text,
       hinted: flag,
+      wifi: flag,
       kill: flag,
       json: flag,
     },
@@ -181,8 +121,9 @@ function main(): number {
     return 2;
   }
   if (scenario === 'discovery') {
-    const { rows, targets } = runDiscovery(values);
-    if (values.json !== true) printDiscovery(rows, targets);
+    const { rows, targets } = await runDiscovery(values);
+    if (values.json !== true) printDiscovery(rows);
+    if (values.json !== true) printMissed(targets);
     return finish(scenario, rows, targets, values.json === true);
   }
   const { rows, targets } = runFlights(values);
@@ -200,4 +141,4 @@ function finish(
   return targets.every(({ pass }) => pass) ? 0 : 1;
 }
 
-process.exitCode = main();
+process.exitCode = await main();

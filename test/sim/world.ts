@@ -133,13 +133,13 @@ export class World {
         this.network.packets += 1;
         this.network.broadcasts += 1;
         for (const other of this.nodes) {
-          if (other !== node) this.deliver(node, other, effect.message);
+          if (other !== node) this.deliver(node, other, effect.message, true);
         }
         break;
       case 'send': {
         this.network.packets += 1;
         const other = this.byAddress.get(effect.to);
-        if (other !== undefined) this.deliver(node, other, effect.message);
+        if (other !== undefined) this.deliver(node, other, effect.message, false);
         break;
       }
       case 'retrieve':
@@ -161,8 +161,9 @@ export class World {
     }
   }
 
-  private deliver(from: SimNode, to: SimNode, message: Message): void {
-    for (const delayMs of this.network.deliveries(from.sender.address, to.sender.address)) {
+  private deliver(from: SimNode, to: SimNode, message: Message, broadcast: boolean): void {
+    const { address } = from.sender;
+    for (const delayMs of this.network.deliveries(address, to.sender.address, broadcast)) {
       this.at(this.now + delayMs, () => {
         if (this.dead.has(to)) return;
         this.transcript?.update(
