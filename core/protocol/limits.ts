@@ -124,6 +124,8 @@ export const HINTS_MAX = 65_536;
 export const HOLDERS_PER_HINT_MAX = 3;
 export const SEARCHES_MAX = 4096;
 export const ANSWERS_MAX = 4096;
+/** Ended requests that were not heard before their end: packets overtake each other by ms only. */
+export const ENDED_AHEAD_MAX = 256;
 export const SPARE_SOURCES_MAX = 8;
 /** A finished answer is remembered this long, so that a repeated request draws no second one. */
 export const ANSWER_MEMORY_MS = 500;

@@ -23,6 +23,7 @@ import {
   BANS_MAX,
   BEACON_JITTER,
   DEADLINE_SLACK_MS,
+  ENDED_AHEAD_MAX,
   FAILURE_PAUSE_MS,
   ID_MAX,
   PEERS_ASSUMED,
@@ -44,6 +45,7 @@ export class Peer {
   private readonly bans = new BoundedMap<string, InstantMs>(BANS_MAX);
   private readonly searches = new Map<number, Search>();
   private readonly answers = new BoundedMap<string, Answer>(ANSWERS_MAX);
+  private readonly endedAhead = new BoundedMap<string, true>(ENDED_AHEAD_MAX);
   private readonly welcomes = new BoundedMap<string, InstantMs>(WELCOMES_MAX * 8);
   private readonly options: PeerOptions;
   private readonly context: Context;
@@ -275,7 +277,8 @@ export class Peer {
     }
     if (!server) return;
     const key = `${from.kid}|${from.boot}|${request.id}`;
-    if (request.to === undefined && this.answers.has(key)) return;
+    const isOver = this.answers.has(key) || this.endedAhead.has(key);
+    if (request.to === undefined && isOver) return;
     const { href, variant, stale, ageMaxMs } = request;
     const query = { href, variant, stale, ageMaxMs };
     const copy = request.cachedOnly ? copies.find(query) : undefined;
@@ -298,7 +301,11 @@ export class Peer {
   }
 
   private heardEnd(now: InstantMs, from: Sender, end: EndRequest): void {
-    this.answers.get(`${from.kid}|${from.boot}|${end.id}`)?.ended(now, end.source);
+    const key = `${from.kid}|${from.boot}|${end.id}`;
+    const answer = this.answers.get(key);
+    // "I found" may overtake "I need": who hears them so has nothing to say either.
+    if (answer === undefined) this.endedAhead.set(key, true);
+    else answer.ended(now, end.source);
   }
 
   private heardProgress(now: InstantMs, from: Sender, progress: Progress): void {

@@ -38,6 +38,15 @@ describe('the server (§3)', () => {
     assert.equal(stage.peer.counters.get('responses-suppressed'), 1);
   });
 
+  it('says nothing to a request whose "I found" overtook it (§3.3)', () => {
+    const stage = new Stage(HOLDING).started('p');
+    stage.hear('p', { type: 'end-request', service: 'test', id: 1, source: 'q' });
+    stage.hear('p', request());
+    assert.deepEqual(stage.pass(100), []);
+    const [have] = messages(stage.hear('p', request({ to: 'me' })), 'response');
+    assert.deepEqual(have?.copy, COPY);
+  });
+
   it('repeats its answer once after 6 ms without "I found", never more (§4.4)', () => {
     const stage = new Stage(HOLDING).started('p');
     stage.hear('p', request());
