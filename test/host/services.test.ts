@@ -184,7 +184,12 @@ describe('the node’s status and what a plugin keeps', function () {
 
   it('is shown to those who were granted it alone', async () => {
     rig().services = {
-      view: { status: () => ({ name: 'me' }), peers: () => [], downloads: () => [] },
+      view: {
+        status: () => ({ name: 'me' }),
+        peers: () => [],
+        downloads: () => [],
+        look: () => [],
+      },
     };
     const manifest = { permissions: { status: true } };
     const text = `say({ code: await codeOf(() => status.status()), name: (await status.status().catch(() => ({}))).name });`;

@@ -8,11 +8,9 @@ import { doctor } from './doctor.js';
 import { enrol } from './enrol.js';
 import { evil } from './evil.js';
 import { failover } from './failover.js';
+import { feed } from './feed.js';
 import { firewall } from './firewall.js';
 import { flood } from './flood.js';
-import { failover } from './failover.js';
-import { firewall } from './firewall.js';
-import { feed } from './feed.js';
 import { holder } from './holder.js';
 import { kill } from './kill.js';
 import { npm } from './npm.js';
@@ -35,10 +33,10 @@ export const SCENARIOS: readonly Scenario[] = [
   doctor,
   enrol,
   evil,
-  firewall,
   failover,
-  flood,
   feed,
+  firewall,
+  flood,
   holder,
   kill,
   npm,
