@@ -76,6 +76,7 @@ export class NetworkElections implements LanElections {
   private readonly joined = new Map<string, Joined>();
   private readonly listeners = new Map<string, Set<(state: ElectionState) => void>>();
   private ready = false;
+  private closed = false;
   private timer: NodeJS.Timeout | undefined;
   private probedAt = 0;
   private saving: Promise<void> = Promise.resolve();
@@ -91,12 +92,14 @@ export class NetworkElections implements LanElections {
     this.timer.unref();
     this.probedAt = clock.nowMs();
     await placement.probe();
+    if (this.closed) return;
     this.ready = true;
     elect((elections, now) => elections.measured(now, placement.levels()));
     for (const [service, { criteria }] of this.joined) this.enter(service, criteria);
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     clearInterval(this.timer);
     await this.saving;
   }
@@ -253,7 +256,7 @@ export class NetworkElections implements LanElections {
       this.probedAt = clock.nowMs();
       await placement.probe();
     }
-    if (!this.ready) return;
+    if (!this.ready || this.closed) return;
     elect((elections, now) => elections.measured(now, placement.levels()));
     if (placement.bytesPerSecond === before) return;
     saved.bytesPerSecond = placement.bytesPerSecond;

@@ -60,6 +60,15 @@ describe('the elections of a node', () => {
     await elections.close();
   });
 
+  it('are not joined any more when the node stops while the access is tested', async () => {
+    const { elections } = setUp(readElections('{}'), ['http://a.test/']);
+    elections.join('feed');
+    const opening = elections.open();
+    await elections.close();
+    await opening;
+    assert.equal(elections.state('feed').provider, undefined);
+  });
+
   it('keep the epoch across restarts', async () => {
     const first = setUp();
     first.elections.join('feed');
