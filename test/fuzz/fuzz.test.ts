@@ -37,7 +37,8 @@ describe('a short fuzz', () => {
     const report = await fuzzHttp(1, untilShortTime());
     deepEqual(report.faults, []);
     ok(isClean(report));
-    ok(report.inputs > 100, `${report.inputs}`);
+    // Each is a connection of its own, most with a handshake: few on a machine that is busy.
+    ok(report.inputs > 60, `${report.inputs}`);
     const fronts = new Set(Object.keys(report.outcomes).map((name) => name.split(':')[0]));
     equal(fronts.size, 6, JSON.stringify(report.outcomes));
   });
