@@ -30,6 +30,7 @@ async function install(line: CommandLine): Promise<number> {
   const enable = line.file === undefined;
   if (enable) await demandSystemd();
   const program = await realpath(fileURLToPath(new URL('../../bin/peerage.js', import.meta.url)));
+  for (const path of enable ? [program, process.execPath] : []) demandReachable(path);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, unitText({ node: process.execPath, program }), { mode: 0o644 });
   const judged = await judge(file);
@@ -78,6 +79,15 @@ async function demandSystemd(): Promise<void> {
       action: 'run it with sudo; or have the unit written with --file, and install it by hand',
     },
   );
+}
+
+/** The unit hides the homes of people from the service. @throws CodedError `E_SERVICE_UNAVAILABLE` */
+function demandReachable(path: string): void {
+  if (!/^\/(home|root|run\/user)\//.test(path)) return;
+  throw new CodedError('E_SERVICE_UNAVAILABLE', `a service cannot reach ${path}`, {
+    expected: 'Peerage and Node.js outside of the homes of people',
+    action: 'move Peerage to /opt/peerage; install Node.js for the whole machine',
+  });
 }
 
 /** @throws CodedError `E_SERVICE_UNAVAILABLE` with what the tool said */
