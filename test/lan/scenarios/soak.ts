@@ -20,7 +20,9 @@ const SLICES_A_MINUTE = 6;
 const STORE_MIB = 64;
 /** The engine's heap breathes; a leak of years would not stop at a quarter. */
 const GROWTH_MAX = 1.25;
-const DELAY_SECONDS_MAX = 0.1;
+/** Flat means no worse than before; how late it is at all depends on the machine's other load. */
+const DELAY_GROWTH_MAX = 1.5;
+const DELAY_SECONDS_NOTICED = 0.02;
 const HANDLES_GROWTH_MAX = 24;
 
 export const soak: Scenario = {
@@ -115,17 +117,19 @@ function report(
     const last = own.slice(2 * third);
     const resident = (part: Sample[]) => median(part.map(({ residentBytes }) => residentBytes));
     const open = (part: Sample[]) => median(part.map((one) => one.handles));
-    const delay = median(last.map(({ delaySeconds }) => delaySeconds));
+    const late = (part: Sample[]) => median(part.map(({ delaySeconds }) => delaySeconds));
+    const before = Math.max(late(middle), DELAY_SECONDS_NOTICED);
     growth.push(resident(last) / resident(middle));
     handles.push(open(last) - open(middle));
-    delays.push(delay);
+    delays.push(late(last) / before);
     rows.push({
       host: `h${host + 1}`,
       'MB before': Math.round(resident(middle) / 1e6),
       'MB after': Math.round(resident(last) / 1e6),
       'handles before': open(middle),
       'handles after': open(last),
-      'loop p99 ms': Math.round(delay * 1e4) / 10,
+      'loop p99 ms before': Math.round(late(middle) * 1000),
+      'loop p99 ms after': Math.round(late(last) * 1000),
     });
   }
   const { wrong = 0, ...right } = totals;
@@ -139,7 +143,7 @@ function report(
       atLeast('requests', requests, options.minutes * SLICES_A_MINUTE),
       atMost('memory, last third over the one before', Math.max(...growth), GROWTH_MAX),
       atMost('handles more in the last third', Math.max(...handles), HANDLES_GROWTH_MAX),
-      atMost('event loop delay p99, seconds', Math.max(...delays), DELAY_SECONDS_MAX),
+      atMost('event loop delay p99, likewise', Math.max(...delays), DELAY_GROWTH_MAX),
     ],
     notes: [`requests: ${JSON.stringify(totals)}`],
   };
