@@ -14,6 +14,8 @@ export interface ReleaseFile {
   readonly name: string;
   /** Where the origin has it, or what it was published under; best if for one version alone. */
   readonly url: string;
+  /** Whether the URL names one version for ever, so that any copy of it will do. */
+  readonly isVersioned?: boolean;
   /** Exact size, if the feed says so; an answer of another size is refused. */
   readonly sizeBytes?: number;
   /** Largest size that is accepted where the feed does not say; 512 MiB if absent. */

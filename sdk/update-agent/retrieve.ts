@@ -60,11 +60,11 @@ export async function retrieve(
 }
 
 function open(
-  { url, sha256 }: ReleaseFile,
+  { url, sha256, isVersioned = false }: ReleaseFile,
   { peering, isUnshared }: RetrieveOptions,
   signal: AbortSignal,
 ): Promise<ResourceResponse> {
-  const how = isUnshared ? { unshared: true } : { clientVerifies: true };
+  const how = isUnshared ? { unshared: true } : { clientVerifies: true, immutable: isVersioned };
   if (sha256 === undefined) return peering.open({ url, policy: how, signal });
   const digest = { algorithm: 'sha256', hex: sha256 } as const;
   return peering.open({ url, policy: { ...how, digest, immutable: true }, signal });

@@ -185,14 +185,14 @@ export class ClamavFeed implements Feed {
       const url = source.differenceUrl(database, number);
       if (url === undefined) return [this.whole(database, version)];
       const name = `${database}-${number}.cdiff`;
-      files.push({ name, url, sizeMaxBytes: MAX_DIFFERENCE_BYTES });
+      files.push({ name, url, isVersioned: true, sizeMaxBytes: MAX_DIFFERENCE_BYTES });
     }
     return files;
   }
 
   private whole(database: string, version: number): ReleaseFile {
     const url = this.options.source.databaseUrl(database, version);
-    return { name: `${database}.cvd`, url, sizeMaxBytes: MAX_DATABASE_BYTES };
+    return { name: `${database}.cvd`, url, isVersioned: true, sizeMaxBytes: MAX_DATABASE_BYTES };
   }
 }
 

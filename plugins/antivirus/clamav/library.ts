@@ -8,8 +8,8 @@
  */
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CodedError, errorCode, type Log, type PeeringService } from '@peerage/sdk';
-import { type Disk, realDisk, retrieve, type Shelf } from '@peerage/update-agent';
+import { errorCode, type Log, type PeeringService } from '@peerage/sdk';
+import { type Disk, type ReleaseFile, realDisk, retrieve, type Shelf } from '@peerage/update-agent';
 import type { DatabaseHeader } from './header.js';
 import { parseHeader } from './header.js';
 import type { ClamavKeys } from './keys.js';
@@ -79,8 +79,10 @@ export class Library {
     return this.once(`${database} ${version}`, async () => {
       const url = this.options.urlOfDatabase(database, version);
       const path = join(this.options.directory, `${database}-${version}.cvd`);
-      await this.fetch({ name, url, sizeMaxBytes: MAX_DATABASE_BYTES }, path);
-      await this.judged(path, () => verifyDatabase(path, database, version, this.options.keys));
+      const file = { name, url, isVersioned: true, sizeMaxBytes: MAX_DATABASE_BYTES };
+      await this.fetch(file, path, () =>
+        verifyDatabase(path, database, version, this.options.keys),
+      );
       // Its directory may have been dropped while it came.
       if ((await this.options.shelf.kept(database)).includes(String(version))) {
         await rename(path, kept);
@@ -102,8 +104,8 @@ export class Library {
     const url = this.options.urlOfDifference(database, version);
     if (url === undefined) return undefined;
     return this.once(name, async () => {
-      await this.fetch({ name, url, sizeMaxBytes: MAX_DIFFERENCE_BYTES }, path);
-      await this.judged(path, async () => {
+      const file = { name, url, isVersioned: true, sizeMaxBytes: MAX_DIFFERENCE_BYTES };
+      await this.fetch(file, path, async () => {
         const bytes = (await this.disk.read(path)) ?? Buffer.alloc(0);
         await verifyDifference(bytes, database, version, this.options.keys);
       });
@@ -139,21 +141,24 @@ export class Library {
     this.missing.set(key, this.options.now() + MISSING_MS);
   }
 
+  /** From the LAN; where that gave something bad, from the origin itself. */
   private async fetch(
-    file: { name: string; url: string; sizeMaxBytes: number },
+    file: ReleaseFile,
     path: string,
+    judge: () => Promise<unknown>,
   ): Promise<void> {
-    const { peering, directory } = this.options;
+    const { peering, directory, log } = this.options;
     await this.disk.makeDirectory(directory);
-    await retrieve(file, path, { peering, disk: this.disk });
-  }
-
-  private async judged(path: string, judge: () => Promise<unknown>): Promise<void> {
-    try {
-      await judge();
-    } catch (error) {
-      await this.disk.remove(path);
-      throw error instanceof CodedError ? error : new Error('not judged', { cause: error });
+    for (const isUnshared of [false, true]) {
+      await retrieve(file, path, { peering, disk: this.disk, isUnshared });
+      try {
+        await judge();
+        return;
+      } catch (error) {
+        await this.disk.remove(path);
+        if (isUnshared) throw error;
+        log.warn('bad-copy', { file: file.name, error });
+      }
     }
   }
 

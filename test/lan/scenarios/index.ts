@@ -37,6 +37,7 @@ export const SCENARIOS: readonly Scenario[] = [
   feed,
   firewall,
   flood,
+  feed,
   holder,
   kill,
   npm,
