@@ -31,4 +31,4 @@ export const STALL_TIMEOUT_MS = 120_000;
 export const MAX_NEWS = MAX_COMPONENTS;
 
 /** Time between two questions for news that are answered, in milliseconds: 10,000 may ask. */
-export const ANSWER_INTERVAL_MS = 1_000;
+export const ANSWER_INTERVAL_MS = 3_000;

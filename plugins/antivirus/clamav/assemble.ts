@@ -64,6 +64,7 @@ export async function assembleClamav(
     ...{ shelf, directory: join(directory, 'on-demand'), peering, keys, log, now },
     urlOfDatabase: (database, version) => source.databaseUrl(database, version),
     urlOfDifference: (database, version) => source.differenceUrl(database, version),
+    urlOfSign: (name) => source.signUrl(name),
   });
   await library.restore(databases);
   const mirror = await openMirror(listen, library, log);

@@ -35,6 +35,8 @@ export interface ClamavSource {
   databaseUrl(database: string, version: number): string;
   /** `undefined` where there are no differences. */
   differenceUrl(database: string, version: number): string | undefined;
+  /** Of the detached signature of a file; `undefined` where there are none. */
+  signUrl(name: string): string | undefined;
 }
 
 export interface ClamavFeedOptions {

@@ -8,7 +8,7 @@
  */
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, type Log, type PeeringService } from '@peerage/sdk';
+import { CodedError, errorCode, type Log, type PeeringService } from '@peerage/sdk';
 import { type Disk, type ReleaseFile, realDisk, retrieve, type Shelf } from '@peerage/update-agent';
 import type { DatabaseHeader } from './header.js';
 import { parseHeader } from './header.js';
@@ -16,8 +16,12 @@ import type { ClamavKeys } from './keys.js';
 import { MAX_DATABASE_BYTES, MAX_DIFFERENCE_BYTES } from './limits.js';
 import { verifyDatabase, verifyDifference } from './verify.js';
 
-/** Differences of one database that are kept for clients that were away. */
-const MAX_KEPT_DIFFERENCES = 90;
+/** Files of one database that are kept for clients that were away, by kind. */
+const MAX_KEPT = { cvd: 2, cdiff: 90, 'cdiff.sign': 90, 'cvd.sign': 4 };
+
+/** Largest detached signature, in bytes; those seen have 3 KB. */
+const MAX_SIGN_BYTES = 64 * 1024;
+const SIGN_HEAD = '#clamsign-';
 
 /** How long it is believed that nobody has a file, in milliseconds. */
 const MISSING_MS = 3_600_000;
@@ -33,6 +37,7 @@ export interface LibraryOptions {
   readonly urlOfDatabase: (database: string, version: number) => string;
   /** `undefined` where the source has no differences. */
   readonly urlOfDifference: (database: string, version: number) => string | undefined;
+  readonly urlOfSign: (name: string) => string | undefined;
 }
 
 export class Library {
@@ -88,6 +93,7 @@ export class Library {
         await rename(path, kept);
         return kept;
       }
+      await this.prune(database);
       return path;
     });
   }
@@ -110,6 +116,26 @@ export class Library {
         await verifyDifference(bytes, database, version, this.options.keys);
       });
       await this.prune(database);
+      return path;
+    });
+  }
+
+  /**
+   * The path of the detached signature of a file (ClamAV 1.5). It vouches for others and for
+   * nothing itself: the client verifies it, here only its form is judged.
+   */
+  async sign(name: string): Promise<string | undefined> {
+    const path = join(this.options.directory, `${name}.sign`);
+    if ((await this.disk.sizeBytes(path)) !== undefined) return path;
+    const url = this.options.urlOfSign(`${name}.sign`);
+    if (url === undefined) return undefined;
+    return this.once(`${name}.sign`, async () => {
+      const file = { name: `${name}.sign`, url, isVersioned: true, sizeMaxBytes: MAX_SIGN_BYTES };
+      await this.fetch(file, path, async () => {
+        const text = (await this.disk.read(path))?.toString('latin1') ?? '';
+        if (!text.startsWith(SIGN_HEAD)) throw notSign(name);
+      });
+      await this.prune(name.slice(0, name.lastIndexOf('-')));
       return path;
     });
   }
@@ -162,14 +188,26 @@ export class Library {
     }
   }
 
+  /** Of each kind the files of the newest versions stay. */
   private async prune(database: string): Promise<void> {
-    const names = (await this.disk.list(this.options.directory)).flatMap((name) => {
-      const match = /^(.+)-([0-9]+)\.cdiff$/.exec(name);
-      return match?.[1] === database ? [{ name, version: Number(match[2]) }] : [];
-    });
-    names.sort((a, b) => b.version - a.version);
-    for (const { name } of names.slice(MAX_KEPT_DIFFERENCES)) {
-      await this.disk.remove(join(this.options.directory, name));
+    const { directory } = this.options;
+    const names = await this.disk.list(directory);
+    for (const [kind, count] of Object.entries(MAX_KEPT)) {
+      const versions = names.flatMap((name) => {
+        const match = /^(.+)-([0-9]+)\.(.+)$/.exec(name);
+        return match?.[1] === database && match[3] === kind ? [Number(match[2])] : [];
+      });
+      versions.sort((a, b) => b - a);
+      for (const version of versions.slice(count)) {
+        await this.disk.remove(join(directory, `${database}-${version}.${kind}`));
+      }
     }
   }
+}
+
+function notSign(name: string): CodedError {
+  return new CodedError('E_CVD_SIGN', `what came for ${name}.sign is no signature`, {
+    expected: `a text that begins with ${SIGN_HEAD}`,
+    action: 'nothing: the client goes by the signature inside the file',
+  });
 }

@@ -1,8 +1,8 @@
 /**
  * The mirror on loopback that a stock freshclam or cvdupdate takes for its own.
  *
- * `GET /<database>.cvd` (whole, or the 512 bytes of the header), `/<database>-<n>.cdiff`. What the
- * clients need, by their behaviour: `Last-Modified` is the time in the header, which they compare
+ * `GET /<database>.cvd` (whole, or the 512 bytes of the header), `/<database>-<n>.cdiff`, and their
+ * `.sign`. What the clients need, by their behaviour: `Last-Modified` is the time in the header, which they compare
  * with that of their copy; a difference that cannot be had is answered empty, for "take the whole
  * one", because a client that is one behind stays so on a 404; and never 403 or 429, on which
  * freshclam does nothing for 24 hours or 4. Invariant: only verified bytes are given.
@@ -20,6 +20,8 @@ export interface MirrorContent {
   header(database: string): DatabaseHeader | undefined;
   database(database: string, version: number): Promise<string | undefined>;
   difference(database: string, version: number): Promise<string | undefined>;
+  /** The detached signature of a file, by the file's name with its version. */
+  sign(name: string): Promise<string | undefined>;
 }
 
 export interface Mirror extends Disposable {
@@ -72,15 +74,26 @@ async function answer(
   const path = (request.url ?? '').split('?')[0] ?? '';
   const version = /[?&]version=([1-9][0-9]{0,8})(?:&|$)/.exec(request.url ?? '')?.[1];
   const match =
-    /^\/(?:clamav\/)?([A-Za-z][A-Za-z0-9_]{0,40})(?:-([1-9][0-9]{0,8}))?\.(cvd|cdiff)$/.exec(path);
-  const [, database = '', number, kind] = match ?? [];
+    /^\/(?:clamav\/)?([A-Za-z][A-Za-z0-9_]{0,40})(?:-([1-9][0-9]{0,8}))?\.(cvd|cdiff)(\.sign)?$/.exec(
+      path,
+    );
+  const [, database = '', number, kind, isSign] = match ?? [];
   const header = content.header(database);
-  if (header === undefined || (kind === 'cdiff') !== (number !== undefined)) {
-    return refuse(response, 404);
+  const isNumbered = kind === 'cdiff' || isSign !== undefined;
+  if (header === undefined || isNumbered !== (number !== undefined)) return refuse(response, 404);
+  if (isSign !== undefined) {
+    const path = Number(number) > header.version ? undefined : await content.sign(fileOf(match));
+    return path === undefined ? refuse(response, 404) : sendFile(request, response, path);
   }
   if (kind === 'cdiff') return difference(request, response, content, { database, number, header });
   const wanted = version === undefined ? header.version : Number(version);
   await whole(request, response, content, { database, header, wanted });
+}
+
+/** The name of the file that a detached signature is for. */
+function fileOf(match: RegExpExecArray | null): string {
+  const [, database = '', number = '', kind = ''] = match ?? [];
+  return `${database}-${number}.${kind}`;
 }
 
 async function whole(

@@ -45,6 +45,10 @@ export class FreshclamSource implements ClamavSource {
     return undefined;
   }
 
+  signUrl(): undefined {
+    return undefined;
+  }
+
   async header(database: string): Promise<DatabaseHeader> {
     const { now, directory, keys, peering } = this.options;
     if (now() - this.ranAtMs >= RUN_LASTS_MS) {

@@ -1,5 +1,5 @@
 /** The mirror on loopback: what stock clients ask, and what they get. */
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, match } from 'node:assert/strict';
 import { request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { useScratch } from '../../fakes/scratch.js';
@@ -105,6 +105,18 @@ describe('antivirus: the mirror for freshclam', () => {
     const { status, body } = await get('/test.cvd?version=4');
     deepEqual([status, body.equals(versionOf(4).database)], [200, true]);
     equal((await get('/test.cvd?version=77')).status, 404);
+  });
+
+  it('gives detached signatures where the source has them, and asks no further where not', async () => {
+    origin.put('test-4.cdiff.sign', '#clamsign-1.0\n1:2:pkcs7-pem:AAAA\n');
+    origin.put('test-4.cvd.sign', '<html>');
+    match(String((await get('/test-4.cdiff.sign')).body), /^#clamsign/);
+    equal((await get('/test-4.cvd.sign')).status, 404);
+    equal((await get('/test-3.cdiff.sign')).status, 404);
+    const before = lan.asked.length;
+    equal((await get('/test-3.cdiff.sign')).status, 404);
+    equal((await get('/test-9.cdiff.sign')).status, 404);
+    equal(lan.asked.length, before);
   });
 
   it('answers what it has not with 404 or 503, never with 403 or 429', async () => {
