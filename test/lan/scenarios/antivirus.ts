@@ -18,6 +18,7 @@ import { missingForOrigin, OriginService } from '../origin-service.js';
 import { atMost, equal, type Report, type Row, rounded, type Target } from '../report.js';
 import type { Scenario, ScenarioOptions } from '../scenario.js';
 import { until } from '../until.js';
+import { hasAsked, settled, statusOf } from '../update-status.js';
 
 const LINE_RATE_KBIT = 10_000;
 const HOSTS = 8;
@@ -84,12 +85,17 @@ async function startScanner(place: ClamavHost, versions: readonly PublishedVersi
 
 async function judge(ground: Ground): Promise<Report> {
   const { hosts, origin, group, say } = ground;
+  say('one node is elected to ask for all');
+  await settled(group);
   await origin.reset();
+  const sinceMs = Date.now();
   const second = await release(ground, 2);
   const third = await release(ground, 3);
   const counts = await origin.counts();
   say('what each node says of its checks');
-  const rows = await Promise.all(hosts.map((host, at) => rowOf(host, group, at, second, third)));
+  const rows = await Promise.all(
+    hosts.map((host, at) => rowOf(host, group, at, { second, third, sinceMs })),
+  );
   const pollers = rows.filter(({ asked }) => asked === true).length;
   const targets: Target[] = [
     atMost('seconds until version 2 is in force on all', Math.max(...second), IN_FORCE_SECONDS),
@@ -131,14 +137,20 @@ function filesOf({ urls }: Counts): Target[] {
     .map(([url, { bodies }]) => equal(`times that ${url} left the origin`, bodies, 1));
 }
 
+/** What was measured since a moment. */
+interface Measured {
+  readonly second: readonly number[];
+  readonly third: readonly number[];
+  readonly sinceMs: number;
+}
+
 async function rowOf(
   host: ClamavHost,
   group: Group,
   at: number,
-  second: readonly number[],
-  third: readonly number[],
+  { second, third, sinceMs }: Measured,
 ): Promise<Row> {
-  const status = (await group.node(at + 1).ask('antivirus', 'status')) as Status;
+  const status = await statusOf(group, at + 1);
   const [component] = status.components;
   const files = component?.files.map(({ name, source }) => `${name}:${source}`) ?? [];
   return {
@@ -147,17 +159,9 @@ async function rowOf(
     version2Seconds: second[at] ?? -1,
     version3Seconds: third[at] ?? -1,
     version: component?.version ?? '',
-    asked: status.checks.some(({ role }) => role !== 'listen'),
+    asked: hasAsked(status, sinceMs),
     files: files.join(' '),
   };
-}
-
-interface Status {
-  readonly components: ReadonlyArray<{
-    readonly version?: string;
-    readonly files: ReadonlyArray<{ readonly name: string; readonly source: string }>;
-  }>;
-  readonly checks: ReadonlyArray<{ readonly role: string }>;
 }
 
 /** Of each pair of hosts that begins with the third, one goes without freshclam. */

@@ -23,6 +23,7 @@ import { missingForOrigin, OriginService } from '../origin-service.js';
 import { atMost, equal, type Report, type Row, rounded, type Target } from '../report.js';
 import type { Scenario, ScenarioOptions } from '../scenario.js';
 import { until } from '../until.js';
+import { hasAsked, settled, statusOf, type UpdateStatus } from '../update-status.js';
 
 const LINE_RATE_KBIT = 10_000;
 const HOSTS = 8;
@@ -40,19 +41,6 @@ export const feed: Scenario = {
   missing: missingForOrigin,
   run,
 };
-
-interface Status {
-  readonly components: ReadonlyArray<{
-    readonly component: string;
-    readonly version?: string;
-    readonly files: ReadonlyArray<{ readonly name: string; readonly source: string }>;
-  }>;
-  readonly checks: ReadonlyArray<{
-    readonly role: string;
-    readonly failure?: { readonly code: string };
-    readonly components: ReadonlyArray<{ readonly failure?: { readonly code: string } }>;
-  }>;
-}
 
 /** What the scenario stands on while it runs. */
 interface Ground {
@@ -105,7 +93,9 @@ async function run(options: ScenarioOptions): Promise<Report> {
 async function everyHost(ground: Ground): Promise<{ rows: Row[]; targets: Target[] }> {
   const { group, origin, say, sizeBytes } = ground;
   await inForce(ground, VERSIONS[0]);
+  await settled(group);
   await origin.reset();
+  const sinceMs = Date.now();
   say(`version ${VERSIONS[1]} is published`);
   await offer(ground, VERSIONS[1]);
   const seconds = await inForce(ground, VERSIONS[1]);
@@ -115,12 +105,12 @@ async function everyHost(ground: Ground): Promise<{ rows: Row[]; targets: Target
   const bytes = cabinets.reduce((sum, [, counts]) => sum + counts.bodyBytes, 0);
   const rows = await Promise.all(
     group.nodes.map(async (node, at) => {
-      const { components, checks } = await statusOf(ground, at + 1);
-      const files = components.flatMap((one) => one.files);
+      const status = await statusOf(ground.group, at + 1);
+      const files = status.components.flatMap((one) => one.files);
       return {
         host: node.place.name,
         seconds: seconds[at] ?? -1,
-        asked: checks.some(({ role }) => role !== 'listen'),
+        asked: hasAsked(status, sinceMs),
         files: files.map(({ name, source }) => `${name}:${source}`).join(' '),
       };
     }),
@@ -142,17 +132,13 @@ async function inForce(ground: Ground, version: string): Promise<number[]> {
   return Promise.all(
     hosts.map(async (host) => {
       await until(`host ${host} has ${version}`, DEADLINE_MS, async () => {
-        const { components } = await statusOf(ground, host);
+        const { components } = await statusOf(ground.group, host);
         const isThere = components.filter((one) => one.version === version);
         return isThere.length === CABINETS.length ? true : undefined;
       });
       return rounded((performance.now() - startedAt) / 1000);
     }),
   );
-}
-
-async function statusOf({ group }: Ground, host: number): Promise<Status> {
-  return (await group.node(host).ask('antivirus', 'status')) as Status;
 }
 
 /** Each attack, seen by the first node that asks the origin; the old version stays in force. */
@@ -223,7 +209,7 @@ async function refused(
   await attack();
   const { number, status } = await askingNode(ground);
   await group.node(number).command('antivirus', 'check', '--json');
-  const { components, checks } = await statusOf(ground, number);
+  const { components, checks } = await statusOf(ground.group, number);
   const report = checks[0];
   const found = [report?.failure, ...(report?.components ?? []).map(({ failure }) => failure)];
   const code = found.find((failure) => failure !== undefined)?.code ?? 'nothing';
@@ -234,12 +220,12 @@ async function refused(
 }
 
 /** The node that asks the origin. */
-async function askingNode(ground: Ground): Promise<{ number: number; status: Status }> {
+async function askingNode(ground: Ground): Promise<{ number: number; status: UpdateStatus }> {
   for (const [at] of ground.group.nodes.entries()) {
-    const status = await statusOf(ground, at + 1);
+    const status = await statusOf(ground.group, at + 1);
     if (status.checks[0]?.role !== 'listen') return { number: at + 1, status };
   }
-  return { number: 1, status: await statusOf(ground, 1) };
+  return { number: 1, status: await statusOf(ground.group, 1) };
 }
 
 /** Makes a version of all cabinets the newest of the repository, and of the origin. */
