@@ -18,7 +18,7 @@ import {
 } from '../wire/stage.js';
 import type { Bench, BenchOptions } from './bench.js';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 /** One measured thing: runs so often, is given the number of the run. */
 interface Work {
@@ -34,7 +34,7 @@ export const packets: Bench = {
 };
 
 async function run({ tiny, say }: BenchOptions): Promise<Report> {
-  const count = tiny ? 50 : 3000;
+  const count = tiny ? 50 : 1000;
   const rows: Row[] = [];
   for (const { what, prepare } of works()) {
     const costs: number[] = [];

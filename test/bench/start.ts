@@ -12,7 +12,7 @@ import { quantile } from '../sim/statistics.js';
 import type { Bench, BenchOptions } from './bench.js';
 import { cpuSeconds, familyOf, memoryMiB } from './processes.js';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const LOOPBACK = '127.0.0.1';
 
 export const start: Bench = {

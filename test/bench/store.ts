@@ -14,7 +14,7 @@ import { Workspace } from '../lan/workspace.js';
 import { quantile } from '../sim/statistics.js';
 import type { Bench, BenchOptions } from './bench.js';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const SIZES = [1024, 1024 ** 2, 64 * 1024 ** 2];
 const RANGE_BYTES = 64 * 1024;
 const QUOTA_BYTES = 8 * 1024 ** 3;
