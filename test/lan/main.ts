@@ -28,7 +28,7 @@ const USAGE = `usage: npm run lab -- SCENARIO [options]
   --times N                 how often each thing is tried (evil), packets in all (replay)
   --via proxy|mirror        how clients reach the cache (once)
   --peer direct|aria2       to compare: the same without Peerage; aria2 beside it (crowd)
-  --runs N                  how often (kill), for how many minutes (soak)
+  --runs N                  how often (kill, plugins), for how many minutes (soak)
   --seed N                  number of the first run, so that a failing one can be rerun (kill)
   --range on|off            whether the origin answers requests for a part (kill)
   --logs DIRECTORY          keep the nodes' logs there

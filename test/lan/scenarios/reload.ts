@@ -10,7 +10,7 @@ import type { Scenario, ScenarioOptions } from '../scenario.js';
 import { STEADY, SteadyHost } from '../steady-plugin.js';
 
 const ROUNDS = 8;
-const LOAD_MS = 2500;
+const LOAD_MS = 1000;
 const IN_FLIGHT = 16;
 
 export const reload: Scenario = {
