@@ -13,7 +13,10 @@ import { cutPieces, PIECE_BYTES } from '@peerage/core/trust/pieces.js';
 import type { ResourceRequest } from '@peerage/sdk';
 import { contentOf } from '../fakes/content.js';
 import { until } from '../lan/until.js';
-import { pluginSource, useHost } from './rig.js';
+import { pluginSource, SHORT_TIMES, useHost } from './rig.js';
+
+/** On a busy machine a heartbeat may come late, and a lease would end with it. */
+const PATIENT_TIMES = { ...SHORT_TIMES, pingMs: 5000 };
 
 const URL_TEXT = 'http://a.test/x';
 const SMALL = contentOf('small', 1000);
@@ -92,7 +95,7 @@ describe('a lease', () => {
     host().services = { lender };
     serve(content);
     const manifest = { commands: [{ name: 'get', description: 'gets it' }] };
-    await host().start({ demo: { source: SOURCE, manifest } });
+    await host().start({ demo: { source: SOURCE, manifest } }, PATIENT_TIMES);
   }
 
   function serve(content: Buffer): void {
