@@ -233,7 +233,7 @@ export class Fetch {
 
   private search(ask: Ask, witness: SearchWitness): LanSearch | undefined {
     const { url: href, variant, service } = ask;
-    if (!ask.askPeers || !isShareable(href.startsWith('https:'), ask.policy)) return undefined;
+    if (!ask.askPeers || !isShareable(!href.startsWith('http:'), ask.policy)) return undefined;
     const { waitMaxMs = Number.POSITIVE_INFINITY } = ask.policy;
     const want = { service, href, variant, stale: true, waitMaxMs };
     return this.options.peering.search(want, witness);

@@ -2,7 +2,12 @@
  * `peering.open`: the resource's head in the reply, its body under a ticket, or in the reply too
  * where it is small and at hand, or left to the plugin by a lease; the progress as events.
  */
-import type { ResourceProgress, ResourceRequest, ResourceResponse } from '@peerage/sdk';
+import {
+  errorCode,
+  type ResourceProgress,
+  type ResourceRequest,
+  type ResourceResponse,
+} from '@peerage/sdk';
 import type { ContentTransfer } from '../../ports/ports.js';
 import type { OpenReply } from '../channel.js';
 import type { LeaseGrant } from '../lease.js';
@@ -13,6 +18,8 @@ import { type Call, type CallHandler, plainUrl, textOf } from './call.js';
 const INLINE_BYTES_MAX = 32 * 1024;
 /** Progress is told ten times a second: more is not seen. */
 const PROGRESS_EVERY_MS = 100;
+/** Before a URI that nobody answered for is asked for once more. */
+const OWN_URI_PAUSES_MS = [100, 500];
 
 export interface OpenOptions {
   readonly transfer: ContentTransfer;
@@ -32,13 +39,17 @@ export function openCall({ transfer, tickets, serviceFor }: OpenOptions): CallHa
     const { progress: _, unleased, ...plain } = argument;
     const request = { ...plain, signal } as unknown as ResourceRequest;
     try {
-      const response = await transfer.open(service, request);
+      const response = await openPatiently(transfer, service, request);
       grant.counters.add(`requests-${response.source}`);
       if (signal.aborted) await response.body[Symbol.asyncIterator]().return?.();
       const isLeasable = response.source === 'hit' && unleased !== true;
       const lease = isLeasable ? await caller.leases?.grant(request) : undefined;
-      if (lease !== undefined) return await withLease(response, lease);
       meter?.begin(response.sizeBytes);
+      if (lease !== undefined) {
+        meter?.add(response.sizeBytes ?? 0);
+        meter?.end();
+        return await withLease(response, lease);
+      }
       const passing = {
         bytes: (count: number) => {
           grant.counters.add(`bytes-${response.source}`, count);
@@ -52,6 +63,26 @@ export function openCall({ transfer, tickets, serviceFor }: OpenOptions): CallHa
       throw error;
     }
   };
+}
+
+/**
+ * What is published under a URI of a plugin's own has no origin to fall back to, so an answer that
+ * was lost on the LAN must not decide: it is asked for again before it is given up.
+ */
+async function openPatiently(
+  transfer: ContentTransfer,
+  service: string,
+  request: ResourceRequest,
+): Promise<ResourceResponse> {
+  for (const pauseMs of OWN_URI_PAUSES_MS) {
+    try {
+      return await transfer.open(service, request);
+    } catch (error) {
+      if (errorCode(error) !== 'E_NOT_PUBLISHED' || request.signal?.aborted === true) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+  return transfer.open(service, request);
 }
 
 /** The head alone: the plugin reads the body from what was lent. */

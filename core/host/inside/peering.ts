@@ -22,6 +22,15 @@ import { redeem } from '../redeem.js';
 import { Leases } from './leases.js';
 import type { Line } from './line.js';
 
+/** Before the core has told any. */
+const NO_PROGRESS: ResourceProgress = {
+  receivedBytes: 0,
+  totalBytes: undefined,
+  bytesPerSecond: 0,
+  from: '',
+  waiting: true,
+};
+
 export class RemotePeering extends PeeringService {
   private readonly line: Line;
   private readonly ticketSocket: string;
@@ -41,11 +50,21 @@ export class RemotePeering extends PeeringService {
   override async open(request: ResourceRequest): Promise<ResourceResponse> {
     const { signal, onProgress, ...plain } = request;
     if (onProgress === undefined) return this.leases.find(request) ?? this.ask(request);
-    const told = (value: unknown) => onProgress(value as ResourceProgress);
+    let last = NO_PROGRESS;
+    const told = (value: unknown) => {
+      last = value as ResourceProgress;
+      onProgress(last);
+    };
     const argument = { ...plain, progress: true, unleased: true };
     const { value, end } = await this.line.watch('peering.open', argument, told, signal);
     const response = this.response(value as OpenReply);
-    return { ...response, body: endingWith(response.body, end) };
+    // Events and bytes travel apart: the last word is said here, where the body has ended.
+    const body = endingWith(response.body, end, (receivedBytes) => {
+      if (last.receivedBytes >= receivedBytes) return;
+      const totalBytes = response.sizeBytes ?? receivedBytes;
+      onProgress({ ...last, receivedBytes, totalBytes, waiting: false });
+    });
+    return { ...response, body };
   }
 
   /** @param unleased the core shall deliver it itself */
@@ -112,13 +131,19 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield bytes;
 }
 
-/** The same body; `end` is called when it has ended, failed or was closed. */
+/** The same body; `end` is called when it has ended, failed or was closed, `whole` if it is whole. */
 async function* endingWith(
   body: AsyncIterable<Uint8Array>,
   end: () => void,
+  whole: (sizeBytes: number) => void,
 ): AsyncGenerator<Uint8Array> {
+  let sizeBytes = 0;
   try {
-    yield* body;
+    for await (const chunk of body) {
+      sizeBytes += chunk.length;
+      yield chunk;
+    }
+    whole(sizeBytes);
   } finally {
     end();
   }
