@@ -49,10 +49,15 @@ export class Catalogue {
     return this.byObject.has(sha256);
   }
 
-  /** Any entry whose bytes have this hash. */
+  /** An entry whose bytes have this hash, one that may be shared if there is one. */
   findObject(sha256: string): Entry | undefined {
-    const [id] = this.byObject.get(sha256) ?? [];
-    return id === undefined ? undefined : this.entries.get(id);
+    let found: Entry | undefined;
+    for (const id of this.byObject.get(sha256) ?? []) {
+      const entry = this.entries.get(id);
+      if (entry?.shareable === true) return entry;
+      found ??= entry;
+    }
+    return found;
   }
 
   /** The entry of a URL for a request variant; one that does not vary serves every variant. */

@@ -63,6 +63,15 @@ describe('the store: commit and find', () => {
     assert.equal(store.find('__proto__', 'any'), undefined);
   });
 
+  it('finds of the same bytes the entry that may be shared, whichever came first', async () => {
+    const store = await openStore(scratch());
+    const content = contentOf('two rules', 5000);
+    await keep(store, URL_A, content, {}, { immutable: false, shareable: false });
+    assert.equal(store.findObject(sha256Of(content))?.shareable, false);
+    const shared = await keep(store, URL_B, content);
+    assert.equal(store.findObject(sha256Of(content)), shared);
+  });
+
   it('keeps the same bytes of two URLs once, until the last of them is gone', async () => {
     const directory = scratch();
     const store = await openStore(directory);
