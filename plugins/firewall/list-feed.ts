@@ -23,6 +23,9 @@ import { judgeList } from './policy.js';
 import { demandTrust, type SourceSettings } from './settings.js';
 import { sealed, unsealed, verifySigned } from './signature.js';
 
+/** Errors that say that the origin could not be reached from here. */
+export const CUT_OFF = /^E_(NO_INTERNET|ORIGIN_UNREACHABLE|NO_SOURCE)$/;
+
 const FILE = 'list';
 /** Digits of the digest in a version. */
 const DIGEST_DIGITS = 12;
@@ -62,8 +65,7 @@ export class ListFeed implements Feed {
     } catch (error) {
       // Without Internet and without a provider, whoever has it may have told of it.
       const news = this.ports.news();
-      const isCutOff = /^E_(NO_INTERNET|ORIGIN_UNREACHABLE|NO_SOURCE)$/.test(errorCode(error));
-      if (isCutOff && news.length > 0) return this.learn(news);
+      if (CUT_OFF.test(errorCode(error)) && news.length > 0) return this.learn(news);
       throw error;
     }
   }

@@ -27,6 +27,7 @@ import { replaceFile } from './disk.js';
 import { Enforcer } from './enforcer.js';
 import { FileTarget } from './file-target.js';
 import { type Guard, guardsFrom } from './guards.js';
+import { CUT_OFF } from './list-feed.js';
 import { peerAddresses, readNetwork } from './network.js';
 import { wholeTable } from './nftables.js';
 import { NftablesTarget } from './nftables-target.js';
@@ -164,9 +165,10 @@ export default class FirewallPlugin extends Plugin {
 
   private plan(): void {
     const { subscriptions } = this.context;
-    for (const { settings, agent } of this.sources) {
+    for (const source of this.sources) {
+      const { settings } = source;
       const pauseMs = intervalMs(settings);
-      const run = async () => void (await agent.check('time'));
+      const run = () => this.check(source, 'time');
       subscriptions.push(
         this.schedule.plan({
           name: `check ${settings.name}`,
@@ -187,6 +189,16 @@ export default class FirewallPlugin extends Plugin {
         afterFailureMs: REFRESH_MS,
       }),
     );
+  }
+
+  /** A provider that cannot reach an origin gives its office to a node that may. */
+  private async check({ agent, settings }: Source, reason: string): Promise<void> {
+    const { failure, role } = await agent.check(reason);
+    if (role === 'listen' || !this.hasElections || !CUT_OFF.test(failure?.code ?? '')) return;
+    const provider = await this.election.provider();
+    if (provider?.isSelf !== true) return;
+    this.context.log.warn('office-given-away', { source: settings.name, ...failure });
+    await this.election.resign();
   }
 
   private command(): Commands {
@@ -215,7 +227,7 @@ export default class FirewallPlugin extends Plugin {
     try {
       const following = await this.election.onChange(({ provider }) => {
         if (provider === undefined) return;
-        for (const { agent } of this.sources) void agent.check('provider');
+        for (const source of this.sources) void this.check(source, 'provider');
       });
       this.context.subscriptions.push(following);
     } catch (error) {
