@@ -38,6 +38,7 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage elections start | resign [SERVICE]
   peerage elections pin | unpin | exclude | include NODE [SERVICE]
   peerage cache list | pin URL | unpin URL | purge URL
+  peerage serving on | off
   peerage plugins list | enable ID | disable ID | restart ID | reload
   peerage plugins validate | why URL      judge plugins.json; which plugin serves a URL, and why
   peerage create-plugin DIR | dev DIR     begin a plugin; run it, started anew at every save

@@ -171,3 +171,12 @@ export async function cache(
   print(line, result, `${result.entries} ${result.entries === 1 ? 'entry' : 'entries'}`);
   return result.entries > 0 ? 0 : 1;
 }
+
+/** `peerage serving on|off`: whether peers get anything from this node, until it is restarted. */
+export async function serving(line: CommandLine, verb: string | undefined): Promise<number> {
+  if (verb !== 'on' && verb !== 'off') throw usage('serving on, or serving off?');
+  await ask(line.stateDirectory, 'POST', `/serving/${verb}`);
+  const what = verb === 'on' ? 'what they ask for' : 'nothing';
+  print(line, { serving: verb === 'on' }, `peers get ${what} from this node`);
+  return 0;
+}

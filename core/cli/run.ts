@@ -8,13 +8,13 @@ import { actAsOwner } from './as-owner.js';
 import { look } from './look.js';
 import { type CommandLine, parseCommandLine, USAGE } from './options.js';
 import { runPluginCommand, splitPluginCommand } from './plugin-command.js';
-import { cache, get } from './resources.js';
+import { cache, get, serving } from './resources.js';
 
 const VIEWS = ['status', 'peers', 'downloads'];
 /** Every other first word is a plugin's. */
 const BUILT_IN = [
   ...VIEWS,
-  ...'doctor service setup elections why start get cache plugins ca join create-plugin dev'.split(
+  ...'doctor service setup elections why start get cache serving plugins ca join create-plugin dev'.split(
     ' ',
   ),
 ];
@@ -57,6 +57,7 @@ async function dispatch(line: CommandLine): Promise<number> {
   if (command === 'why') return (await import('./why.js')).why(line, verb);
   if (command === 'start') return (await import('./start.js')).start(line);
   if (command === 'get') return get(line, verb);
+  if (command === 'serving') return serving(line, verb);
   if (command === 'cache')
     return verb === 'list' ? look(line, 'cache') : cache(line, verb ?? '', argument);
   if (command === 'plugins')

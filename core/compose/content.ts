@@ -10,12 +10,14 @@ import { ErrandDesk } from '../transfer/errand-desk.js';
 import { Errands } from '../transfer/errands.js';
 import { Fetch } from '../transfer/fetch.js';
 import { AddressGuard } from '../transfer/guard.js';
+import { Manners } from '../transfer/manners.js';
 import { OriginFetcher } from '../transfer/origin.js';
 import { OwnContentService } from '../transfer/own-content.js';
 import { PeerFetcher } from '../transfer/peer-fetch.js';
 import { RequestPath } from '../transfer/request.js';
 import type { Relays } from '../transfer/serve.js';
 import { ObjectServer } from '../transfer/serve.js';
+import { givingOf } from './manners.js';
 import { type Ground, type Register, sha256 } from './parts.js';
 
 export function composeContent(register: Register, ground: Ground): void {
@@ -41,7 +43,18 @@ export function composeContent(register: Register, ground: Ground): void {
     const errands: Pick<ErrandDesk, 'answer'> = {
       answer: (...errand) => p.resolve(ErrandDesk).answer(...errand),
     };
-    return new ObjectServer({ identity, keyring, store, relays, logger, policy, desk, errands });
+    const giving = givingOf(ground, p);
+    return new ObjectServer({
+      identity,
+      keyring,
+      store,
+      relays,
+      logger,
+      policy,
+      desk,
+      errands,
+      giving,
+    });
   });
   register(ErrandDesk, (p) => {
     const transfer = p.resolve(RequestPath);
@@ -59,7 +72,8 @@ export function composeContent(register: Register, ground: Ground): void {
     const peers = p.resolve(PeerFetcher);
     const errands = p.resolve(Errands);
     const about = { identity, keyring, clock, logger, internet, errands };
-    return new Fetch({ store, origin, peers, peering, ...about });
+    const manners = p.resolve(Manners);
+    return new Fetch({ store, origin, peers, peering, manners, ...about });
   });
   register(OwnContentService, (p) => {
     const transfer = p.resolve(RequestPath);

@@ -6,8 +6,10 @@ import { Introducer } from '../peering/introduce.js';
 import type { Copies } from '../protocol/context.js';
 import { Peer } from '../protocol/peer.js';
 import { SystemRandom, systemClock } from '../system.js';
+import { Manners } from '../transfer/manners.js';
 import { RequestPath } from '../transfer/request.js';
 import { ObjectServer } from '../transfer/serve.js';
+import { Serving } from '../transfer/serving.js';
 import type { Identity } from '../trust/authority.js';
 import { Opener } from '../wire/open.js';
 import type { SealOptions } from '../wire/seal.js';
@@ -28,8 +30,12 @@ export function makeDriver(ground: Ground, parts: Parts): PeeringDriver {
     boot,
     profile: core.profile,
     client: core.roles !== 'server',
-    server: core.roles !== 'client',
-    internet: core.internet,
+    get server() {
+      return core.roles !== 'client' && parts.resolve(Serving).on;
+    },
+    get internet() {
+      return core.internet && parts.resolve(Manners).withinHours;
+    },
     broadcastResponses: core.broadcastResponses,
     roundTripInitialMs: core.roundTripInitialMs,
     peering: !solo,

@@ -8,6 +8,7 @@ import { systemClock } from '../system.js';
 import { OwnContentService } from '../transfer/own-content.js';
 import { RequestPath } from '../transfer/request.js';
 import { ObjectServer } from '../transfer/serve.js';
+import { Serving } from '../transfer/serving.js';
 import { CORE_VERSION } from '../version.js';
 import { type Ground, type Register } from './parts.js';
 
@@ -51,6 +52,13 @@ export function composeSurface(register: Register, ground: Ground): void {
       authorityEnds: new Date(identity.ca.validTo).toISOString(),
     };
     return new ControlService({
+      serve: (on) => {
+        const serving = p.resolve(Serving);
+        const change = serving.on === on ? 0 : 1;
+        serving.on = on;
+        p.resolve(PeeringDriver).renewed();
+        return change;
+      },
       stateDirectory,
       about,
       policy: solo ? undefined : p.resolve(PolicyKeeper),

@@ -2,6 +2,7 @@
  * The core's own settings (`core` in plugins.json): schema, defaults, bounds. Everything that an
  * admin may change about the core stands here, units in the names.
  */
+import { HOURS_PATTERN } from '../base/hours.js';
 import { OBJECT_PORT, PACKET_PORT, ROUND_TRIP_INITIAL_MS } from '../protocol/limits.js';
 
 export interface CoreSettings {
@@ -27,6 +28,13 @@ export interface CoreSettings {
   readonly election: ElectionSettings;
   /** Loopback port of `/metrics` and `/health`; 0 for none. */
   readonly metricsPort: number;
+  /** Whether peers get anything from this node. */
+  readonly serve: boolean;
+  /** Most that peers get from this node, and it from the Internet; 0: no limit. */
+  readonly uploadRateKiBps: number;
+  readonly internetRateKiBps: number;
+  /** `18:00-06:00`; empty: always. */
+  readonly internetHours: string;
 }
 
 /** What this machine brings to the elections, and whom the admin wants or does not. */
@@ -89,6 +97,15 @@ const port = (value: number, description: string) => ({
   maximum: 65535,
   default: value,
   description,
+});
+
+/** A slower one would be taken for a dead one (PROTOCOL §4.6). */
+const RATE_MIN_KIBPS = 64;
+
+const rate = (description: string) => ({
+  anyOf: [{ const: 0 }, { type: 'integer', minimum: RATE_MIN_KIBPS, maximum: 100_000_000 }],
+  default: 0,
+  description: `${description} At least ${RATE_MIN_KIBPS}; 0: no limit.`,
 });
 
 export const CORE_SCHEMA = {
@@ -162,6 +179,20 @@ export const CORE_SCHEMA = {
       type: 'string',
       default: '',
       description: 'PEM file with further certificate authorities for origins.',
+    },
+    serve: {
+      type: 'boolean',
+      default: true,
+      description:
+        'Whether peers get anything from this node; `peerage serving on|off` until a restart.',
+    },
+    uploadRateKiBps: rate('Most that peers get from this node together, in KiB/s.'),
+    internetRateKiBps: rate('Most that this node takes from the Internet, in KiB/s.'),
+    internetHours: {
+      type: 'string',
+      pattern: HOURS_PATTERN,
+      default: '',
+      description: 'Hours in which plugins may use the Internet, 18:00-06:00; empty: always.',
     },
     metricsPort: {
       type: 'integer',

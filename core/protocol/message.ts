@@ -49,7 +49,7 @@ export interface Request extends Tied {
   readonly stale: boolean;
   /** Oldest copy wanted, in milliseconds since it was fetched or revalidated. */
   readonly ageMaxMs?: number;
-  /** Whether the sender can reach the Internet (§5.3). */
+  /** Whether the sender can fetch it from the Internet, also for others (§5.3). */
   readonly internet: boolean;
   readonly delay: DelayRule;
   readonly nonce: string;

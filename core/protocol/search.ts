@@ -279,8 +279,9 @@ export class Search {
     const { options, members } = this.context;
     if (members.size === 0 || this.want.waitMaxMs <= 0) return this.fly(now, reason);
     this.chosen = undefined;
-    if (!options.internet) {
-      if (this.context.provider(this.want.service) !== undefined) return this.goToOrigin(reason);
+    if (!options.internet || !options.server) {
+      const provider = this.context.provider(this.want.service);
+      if (!options.internet && provider !== undefined) return this.goToOrigin(reason);
       this.state = 'watching';
       this.watch = new Watch(this.context, now, this.want.href, reason);
       return this.tickWatch(now, this.watch);
@@ -293,9 +294,9 @@ export class Search {
 
   /** To the Internet without waiting for anybody; others may follow all the same. */
   private fly(now: InstantMs, reason: OriginReason): void {
-    const { peering, internet } = this.context.options;
+    const { peering, internet, server } = this.context.options;
     this.goToOrigin(reason);
-    if (!peering || !internet) return;
+    if (!peering || !internet || !server) return;
     this.claim = new Claim(this.context, now, this.id, this.want, reason);
     this.claim.fly(now);
     this.wakeAt = this.claim.wakeAt;
@@ -389,7 +390,7 @@ export class Search {
       cachedOnly: true,
       stale,
       ...(ageMaxMs === undefined ? {} : { ageMaxMs }),
-      internet: this.context.options.internet,
+      internet: this.context.options.internet && this.context.options.server,
       delay,
       nonce: this.nonce,
       ...(to === undefined ? {} : { to }),

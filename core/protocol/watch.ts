@@ -1,6 +1,7 @@
 /**
- * What a node without Internet does when nobody has it (§5.3): it does not claim, it watches, since
- * others that asked at the same moment will. Invariant: it ends, at the latest WATCH_MAX_MS after
+ * What a node does when nobody has it and it is not the one to fetch it for others (§5.3), because
+ * it may not use the Internet or does not serve: it does not claim, it watches, since others that
+ * asked at the same moment will. Invariant: it ends, at the latest WATCH_MAX_MS after
  * it began.
  */
 import type { InstantMs } from '../base/time.js';
@@ -25,7 +26,9 @@ export class Watch {
   /** Until when somebody may yet claim it. */
   get until(): InstantMs {
     // Those who lost the same flight may notice it much later than we.
-    const shortestMs = this.reason === 'taken-over' ? WATCH_MAX_MS : CROWD_MEMORY_MS;
+    const patienceMs = this.reason === 'taken-over' ? WATCH_MAX_MS : CROWD_MEMORY_MS;
+    // With a way of its own it does not wait for those that nobody heard.
+    const shortestMs = this.context.options.internet ? 0 : patienceMs;
     const latest = this.context.crowds.latest(this.href) + CROWD_MEMORY_MS;
     return Math.min(this.since + WATCH_MAX_MS, Math.max(this.since + shortestMs, latest));
   }

@@ -6,6 +6,7 @@
  *   GET  /get?url=…&sha256=…   the bytes of a resource   control; a trailer says how it ended
  *   POST /cache/pin /cache/unpin /cache/purge ?url=…    control
  *   POST /policy/reload        policy.xml has changed    control
+ *   POST /serving/on /serving/off   peers get something  control
  *   POST /probe                broadcast a hello now     control
  *   POST /plugins/…            see `plugin-changes`      control
  *   POST /elections/start /elections/resign /elections/pin /elections/exclude ?service=… control
@@ -81,6 +82,8 @@ export class ControlService {
     '/cache/unpin': (url) => this.options.transfer.pin(url, false),
     '/cache/purge': (url) => this.purge(url),
     '/policy/reload': () => this.reloadPolicy(),
+    '/serving/on': async () => this.options.serve(true),
+    '/serving/off': async () => this.options.serve(false),
     '/probe': async () => this.options.probe(),
     ...electionChanges(() => this.options.elections),
   };

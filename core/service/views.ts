@@ -40,6 +40,8 @@ export interface ControlOptions {
   readonly probe: () => void;
   /** The loopback port of `/metrics` and `/health`; 0 for none. */
   readonly metricsPort: number;
+  /** Whether peers get anything from this node from now on; 1 if that is a change. */
+  readonly serve: (on: boolean) => number;
 }
 
 /** The group policy as this interface needs it. */

@@ -39,6 +39,7 @@ import {
 import { FromFlight } from './from-flight.js';
 import { FromOrigin } from './from-origin.js';
 import { judgeOffer } from './judge.js';
+import type { Manners } from './manners.js';
 import type { OriginFetcher } from './origin.js';
 import { PeerFault } from './peer-body.js';
 import type { PeerFetcher, PeerOffer } from './peer-fetch.js';
@@ -57,6 +58,7 @@ export interface FetchOptions {
   readonly internet: boolean;
   /** Who gets what this node may not get itself (§5.5). */
   readonly errands?: Pick<Errands, 'fetch'> | undefined;
+  readonly manners: Manners;
 }
 
 /** The state of one download. */

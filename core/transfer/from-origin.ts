@@ -35,6 +35,9 @@ type Better = Promise<FlightSource> | undefined;
 /** Thrown inside a download that is given up, to follow a better flight (§5.3). */
 class Yielded extends Error {}
 
+/** Where a stale copy does while the origin cannot be asked. */
+const MAKES_DO = ['E_ORIGIN_UNREACHABLE', 'E_ORIGIN_WAITS', 'E_OUTSIDE_HOURS'];
+
 /** How often a body that breaks off is continued. */
 const RESUMES_MAX = 3;
 
@@ -84,6 +87,7 @@ export class FromOrigin {
       throw new Yielded();
     }
     if (answer === undefined) return;
+    this.options.manners.answered(ask.url, answer.status, answer.headers['retry-after']);
     if (answer.status === 304 && known !== undefined)
       return this.confirmed(download, known, answer);
     if (answer.status >= 500 && this.useStale(download)) return answer.cancel();
@@ -99,13 +103,14 @@ export class FromOrigin {
     const condition = known === undefined ? {} : validators(known.headers);
     const range = known === undefined ? directRange(ask) : {};
     try {
+      this.options.manners.demand(ask.url, ask.service);
       return await this.options.origin.fetch('GET', ask.url, {
         ...ask.headers,
         ...condition,
         ...range,
       });
     } catch (error) {
-      if (errorCode(error) === 'E_ORIGIN_UNREACHABLE' && this.useStale(download)) return undefined;
+      if (MAKES_DO.includes(errorCode(error)) && this.useStale(download)) return undefined;
       throw error;
     }
   }
@@ -251,6 +256,7 @@ export class FromOrigin {
 
   /** Adds bytes; a download that is to be given up ends with a whole piece. @throws Yielded */
   private async append({ flight, better }: Download, chunk: Buffer): Promise<void> {
+    await this.options.manners.take(chunk.length);
     const [head] = flight.track.heads;
     const same = head !== undefined && rangeValidator(head.description.headers) !== undefined;
     if (better === undefined || !same || flight.track.state !== 'open') return flight.append(chunk);

@@ -36,7 +36,9 @@ import type { ErrandDesk } from './errand-desk.js';
 import type { Flight } from './flight.js';
 import { Line } from './line.js';
 import type { Relay } from './peer-body.js';
+import { portTaken } from './port-taken.js';
 import { relayFrames } from './relay.js';
+import type { Giving } from './serving.js';
 import { watchReader } from './slow-reader.js';
 import type { ObjectStore } from './store.js';
 
@@ -91,6 +93,7 @@ export interface ObjectServerOptions {
   readonly desk?: JoinDesk | undefined;
   /** What is done for nodes without Internet. */
   readonly errands?: Pick<ErrandDesk, 'answer'> | undefined;
+  readonly giving?: Giving;
 }
 
 export class ObjectServer {
@@ -306,6 +309,7 @@ export class ObjectServer {
     { subject, member, limit, relayPath }: Upload,
     open: () => AsyncIterable<Uint8Array>,
   ): Promise<void> {
+    if (this.options.giving?.serving() === false) return this.handOn(response, []);
     if (this.uploads >= (this.options.uploadsMax ?? UPLOADS_MAX)) return this.handOn(response, []);
     const line = this.lines.get(subject) ?? new Line(limit);
     const others = line.join({ kid: member, path: relayPath });
@@ -320,7 +324,10 @@ export class ObjectServer {
       // The taker waits for the head only so long; the bytes may still be on their way to us.
       response.flushHeaders();
       await pipeline(
-        Readable.from(open(), { objectMode: false, highWaterMark: PIECE_BYTES }),
+        Readable.from(this.options.giving?.atPace(open()) ?? open(), {
+          objectMode: false,
+          highWaterMark: PIECE_BYTES,
+        }),
         response,
       );
       served = true;
@@ -387,12 +394,4 @@ function sendWhole(response: ServerResponse, bytes: Buffer): void {
   response.statusCode = 200;
   response.setHeader('content-length', bytes.length);
   response.end(bytes);
-}
-
-function portTaken(address: string, port: number, cause: unknown): CodedError {
-  return new CodedError('E_PORT_TAKEN', `cannot listen on ${address}:${port} for objects`, {
-    expected: 'a free TCP port and an address of this machine',
-    action: 'stop what uses it, or set core.objectPort or core.address',
-    cause,
-  });
 }

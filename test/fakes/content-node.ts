@@ -1,6 +1,8 @@
 /** The content shell of a node, whole and real, on a made-up LAN and a clock of the test's. */
+import { readHours } from '@peerage/core/base/hours.js';
 import { Fetch } from '@peerage/core/transfer/fetch.js';
 import { AddressGuard } from '@peerage/core/transfer/guard.js';
+import { Manners } from '@peerage/core/transfer/manners.js';
 import { OriginFetcher } from '@peerage/core/transfer/origin.js';
 import { PeerFetcher, type PeerTimes } from '@peerage/core/transfer/peer-fetch.js';
 import { RequestPath } from '@peerage/core/transfer/request.js';
@@ -18,6 +20,8 @@ export interface ContentNodeOptions {
   readonly identity?: Identity;
   readonly internet?: boolean;
   readonly quotaBytes?: number;
+  readonly bytesPerSecond?: number;
+  readonly hours?: string;
   readonly extraCa?: string;
   readonly times?: PeerTimes;
 }
@@ -29,6 +33,7 @@ export class ContentNode {
   readonly logger: RecordingLogger;
   readonly store: ObjectStore;
   readonly path: RequestPath;
+  readonly manners: Manners;
   private readonly peers: PeerFetcher;
 
   private constructor(
@@ -43,6 +48,9 @@ export class ContentNode {
     const keyring = keyringOf(identity);
     const guard = new AddressGuard(['127.0.0.0/8']);
     const origin = new OriginFetcher({ guard, upstreamProxy: '', extraCa: options.extraCa ?? '' });
+    const { bytesPerSecond = 0, hours = '' } = options;
+    const rules = { clock, bytesPerSecond, hours: readHours(hours), peering: this.lan };
+    this.manners = new Manners(rules);
     this.store = store;
     this.logger = logger;
     this.peers = new PeerFetcher(identity, keyring, (kid) => this.lan.locate(kid), options.times);
@@ -56,6 +64,7 @@ export class ContentNode {
       clock,
       logger,
       internet: options.internet ?? true,
+      manners: this.manners,
     });
     this.path = new RequestPath({
       store,

@@ -58,7 +58,7 @@ export class Holder {
     name: string,
     address: string,
     directory: string,
-    options: Partial<Pick<ObjectServerOptions, 'uploadsMax' | 'relays'>> = {},
+    options: Partial<Pick<ObjectServerOptions, 'uploadsMax' | 'relays' | 'giving'>> = {},
   ): Promise<Holder> {
     const identity = member(name);
     const logger = new RecordingLogger();

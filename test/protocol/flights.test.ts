@@ -175,6 +175,30 @@ describe('two that go at once (§5.3)', () => {
   });
 });
 
+describe('a node that does not serve (§5.3)', () => {
+  const went = (stage: Stage) => retrievals(stage.pass(600).map(({ effect }) => effect)).length;
+
+  it('goes for itself, and claims nothing, where nobody else wants it', () => {
+    const stage = new Stage({ server: false }).started('p');
+    const [sent] = messages(stage.want().effects, 'request');
+    assert.equal(sent?.internet, false);
+    const done = stage.pass(17).map(({ effect }) => effect);
+    assert.deepEqual([retrievals(done).length, claims(done)], [1, []]);
+  });
+
+  it('leaves it to those who can fetch it for all, as long as they may yet claim it', () => {
+    const patient = new Stage({ server: false }).started('p');
+    missed(patient);
+    patient.hear('p', request({ id: 9 }));
+    assert.deepEqual(retrievals(patient.pass(300).map(({ effect }) => effect)), []);
+    assert.equal(retrievals(patient.hear('p', progress({ claim: true }))).length, 1);
+    const alone = new Stage({ server: false }).started('p');
+    missed(alone);
+    alone.hear('p', request({ id: 9 }));
+    assert.equal(went(alone), 1);
+  });
+});
+
 describe('a node without Internet (§5.3)', () => {
   it('claims nothing, and follows whoever of the others does', () => {
     const stage = new Stage({ internet: false }).started('p', 'qq');

@@ -79,6 +79,17 @@ describe('the local sockets', function () {
     }
   });
 
+  it('switch serving off and on', async () => {
+    for (const [to, changed] of [
+      ['off', 1],
+      ['off', 0],
+      ['on', 1],
+    ] as const) {
+      const { body } = await send('control', 'POST', `/serving/${to}`);
+      assert.deepEqual(JSON.parse(body.toString()), { entries: changed });
+    }
+  });
+
   it('refuse what is no call, each with its code', async () => {
     for (const [method, path, code] of [
       ['GET', '/', 'E_CALL_UNKNOWN'],

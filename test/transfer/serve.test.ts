@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { connect, type TLSSocket } from 'node:tls';
 import type { Entry } from '@peerage/core/transfer/catalogue.js';
+import type { Giving } from '@peerage/core/transfer/serving.js';
 import { createAuthority, type Identity, issueIdentity } from '@peerage/core/trust/authority.js';
 import { HASH_BYTES } from '@peerage/core/trust/pieces.js';
 import { collect, contentOf, flipped, keep, sha256Of } from '../fakes/content.js';
@@ -38,7 +39,7 @@ interface Answer {
 }
 
 /** A server with one object, for the suite. */
-function useServer(options: { uploadsMax?: number } = {}) {
+function useServer(options: { uploadsMax?: number; giving?: Giving } = {}) {
   const scratch = useScratch();
   const place: { holder: Holder; entry: Entry; directory: string } = {} as never;
   before(async () => {
@@ -237,6 +238,19 @@ describe('the object server and what is asked', () => {
       assert.equal(got.headers['content-range'], expected);
     });
   }
+});
+
+describe('the object server of a node that does not serve', () => {
+  let on = false;
+  const { place, ask } = useServer({ giving: { serving: () => on, atPace: (body) => body } });
+
+  it('gives no bytes and names nobody, until it is switched on', async () => {
+    const [object = ''] = paths(place.entry);
+    const refused = await ask(object, member('asker'));
+    assert.deepEqual([refused.status, refused.body.toString()], [503, '[]']);
+    on = true;
+    assert.equal((await ask(object, member('asker'))).status, 200);
+  });
 });
 
 describe('the object server under load and attack', () => {
