@@ -4,7 +4,7 @@
  */
 import type { LanSearch } from '../ports/ports.js';
 import type { SearchWitness } from '../ports/why.js';
-import type { FlightSource, Source } from '../protocol/effect.js';
+import type { LanSource, Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/retrieval.js';
 
 /** How the search reports back to the heart. */
@@ -14,8 +14,8 @@ export interface SearchReports {
 }
 
 export class PendingSearch implements LanSearch {
-  readonly better: Promise<FlightSource>;
-  private resolveBetter: (flight: FlightSource) => void = () => undefined;
+  readonly better: Promise<LanSource>;
+  private resolveBetter: (flight: LanSource) => void = () => undefined;
   private readonly reports: SearchReports;
   readonly href: string;
   /** Is told whom the search asked, and what they said. */
@@ -55,7 +55,7 @@ export class PendingSearch implements LanSearch {
 
   /** The heart's effect `retrieve`. */
   offered(source: Source): void {
-    const replaces = this.current?.kind === 'origin' && source.kind === 'flight';
+    const replaces = this.current?.kind === 'origin' && source.kind !== 'origin';
     this.current = source;
     if (replaces) return this.resolveBetter(source);
     const { waiting } = this;

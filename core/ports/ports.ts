@@ -11,15 +11,15 @@ import type {
   ResourceResponse,
 } from '@peerage/sdk';
 import type { Copies } from '../protocol/context.js';
-import type { FlightSource, Source } from '../protocol/effect.js';
+import type { LanSource, Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/retrieval.js';
 import type { Want } from '../protocol/search.js';
 import type { SearchWitness, WhyRecord } from './why.js';
 
 /** One want on its way through the LAN; ends by `done` or `cancel`, exactly once. */
 export interface LanSearch {
-  /** Resolves if, while the Internet is being asked, a better flight is to be followed instead. */
-  readonly better: Promise<FlightSource>;
+  /** Resolves if, while the Internet is being asked, a better source is to be used instead. */
+  readonly better: Promise<LanSource>;
   /** The source to try first. */
   first(): Promise<Source>;
   /** The source that `next` follows failed thus; `undefined` when there is none left. */

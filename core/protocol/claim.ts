@@ -114,6 +114,11 @@ export class Claim {
     return this.state !== 'waiting';
   }
 
+  /** Whether its bytes have begun to come. */
+  get begun(): boolean {
+    return this.context.options.copies.downloading(this.query()) !== undefined;
+  }
+
   private isBetter(from: Sender, progress: Progress): boolean {
     const ahead = piecesOf(progress.receivedBytes) - piecesOf(this.receivedBytes());
     if (ahead !== 0) return ahead > 0;

@@ -4,8 +4,8 @@
  *
  * Order contract: perform the effects of one call in the order of the list. Nothing in the list
  * waits for the result of an earlier effect; results come back by further calls (`retrieved`). A
- * `retrieve` of a flight that comes while the Internet is being asked takes its place: the shell
- * ends its own download at the next piece, reports nothing of it, and follows.
+ * `retrieve` of a peer that comes while the Internet is being asked takes its place: the shell
+ * ends its own download at the next piece, reports nothing of it, and goes on there.
  */
 import type { Address, Copy, Message, Sender } from './message.js';
 
@@ -36,6 +36,9 @@ export interface OriginSource {
   /** Why no peer serves it. */
   readonly reason: OriginReason;
 }
+
+/** A source on the LAN. */
+export type LanSource = PeerSource | FlightSource;
 
 export type Source = PeerSource | FlightSource | OriginSource;
 

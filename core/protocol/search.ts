@@ -9,8 +9,8 @@
  *
  * A node without Internet watches instead of claiming: others that want it too will claim it.
  *
- * Invariants: exactly one `retrieve` is outstanding at a time, except that a better flight takes
- * the place of our own (§5.3), and exactly one `settle` ends the search; a settled search lingers until its deadline, to repeat "I found" to holders that missed
+ * Invariants: exactly one `retrieve` is outstanding at a time, except that a better flight, or a copy
+ * offered late, takes the place of our own flight (§5.3), and exactly one `settle` ends the search; a settled search lingers until its deadline, to repeat "I found" to holders that missed
  * it; a source that failed is not used again by this search; the deadline of the broadcast
  * round is never moved by what is heard.
  */
@@ -124,7 +124,9 @@ export class Search {
       copy: response.copy,
     };
     this.context.hints.add(this.want.href, from.kid);
-    if (this.searching || this.state === 'claiming') return this.take(now, source);
+    // An offer that was late is better than a flight that has brought nothing yet.
+    const barely = this.state === 'origin' && this.claim?.begun === false;
+    if (this.searching || this.state === 'claiming' || barely) return this.take(now, source);
     this.keepSpare(source);
     this.repeatEnd(now);
   }

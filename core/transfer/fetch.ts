@@ -18,7 +18,7 @@ import type { Clock } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type { LanPeering, LanSearch } from '../ports/ports.js';
 import type { SearchWitness } from '../ports/why.js';
-import type { FlightSource, PeerSource, Source } from '../protocol/effect.js';
+import type { FlightSource, LanSource, PeerSource, Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/retrieval.js';
 import { type Attestation, type SignedAttestation, signAttestation } from '../trust/attestation.js';
 import type { Identity } from '../trust/authority.js';
@@ -71,8 +71,8 @@ export interface Download {
   adopted: PeerOffer | undefined;
   /** A peer's copy that the origin has yet to confirm. */
   stale: PeerOffer | undefined;
-  /** A flight of somebody else's that is to be followed instead of asking the Internet (§5.3). */
-  better: FlightSource | undefined;
+  /** A peer's flight or copy that is to be used instead of asking the Internet (§5.3). */
+  better: LanSource | undefined;
   /** Set when bytes were passed on that turned out to be others than were announced. */
   spoilt: unknown;
 }

@@ -7,7 +7,7 @@
  * piece hashes of an adopted copy; a body that cannot be continued fails the flight.
  */
 import { CodedError, errorCode } from '@peerage/sdk';
-import type { FlightSource, OriginReason } from '../protocol/effect.js';
+import type { LanSource, OriginReason } from '../protocol/effect.js';
 import type { Attestation, SignedAttestation } from '../trust/attestation.js';
 import { cutPieces, HASH_BYTES, isPiece, PIECE_BYTES } from '../trust/pieces.js';
 import type { Ask } from './ask.js';
@@ -30,9 +30,9 @@ import { covers, directRange, partOf } from './origin-part.js';
 import { PeerFault } from './peer-body.js';
 import type { PeerOffer } from './peer-fetch.js';
 
-type Better = Promise<FlightSource> | undefined;
+type Better = Promise<LanSource> | undefined;
 
-/** Thrown inside a download that is given up, to follow a better flight (§5.3). */
+/** Thrown inside a download that is given up for a better source (§5.3). */
 class Yielded extends Error {}
 
 /** Where a stale copy does while the origin cannot be asked. */
@@ -52,7 +52,7 @@ export class FromOrigin {
 
   /**
    * Takes the bytes from the Internet.
-   * @param better resolves if somebody else's flight is to be followed instead
+   * @param better resolves if a peer is to be used instead
    * @returns `yielded` if it came to that
    * @throws CodedError when it cannot
    */
@@ -385,7 +385,7 @@ interface Found {
   readonly after?: readonly string[];
 }
 
-const YIELDS: unique symbol = Symbol('a better flight is followed');
+const YIELDS: unique symbol = Symbol('a better source is used');
 
 function changed(url: string): CodedError {
   return new CodedError('E_ORIGIN_CHANGED', `${url} has changed since a peer fetched it`, {

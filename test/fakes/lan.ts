@@ -9,7 +9,7 @@ import type {
   PeerEndpoint,
   PeeringStatus,
 } from '@peerage/core/ports/ports.js';
-import type { FlightSource, PeerSource, Source } from '@peerage/core/protocol/effect.js';
+import type { FlightSource, LanSource, PeerSource, Source } from '@peerage/core/protocol/effect.js';
 import type { RetrievalResult } from '@peerage/core/protocol/retrieval.js';
 import type { Want } from '@peerage/core/protocol/search.js';
 
@@ -23,7 +23,7 @@ export class FakeLan implements LanPeering {
   /** What plugins announced: `service name {values}`. */
   readonly announced: string[] = [];
   private readonly listeners = new Set<readonly [string, AnnouncementListener]>();
-  private readonly betters = new Map<string, Promise<FlightSource>>();
+  private readonly betters = new Map<string, Promise<LanSource>>();
   private readonly offers = new Map<string, Array<PeerSource | FlightSource>>();
 
   /** From now on this peer offers a copy of `href`. */
@@ -32,7 +32,7 @@ export class FakeLan implements LanPeering {
   }
 
   /** While `href` is fetched from the Internet, this flight turns out to be better. */
-  replaces(href: string, better: Promise<FlightSource>): void {
+  replaces(href: string, better: Promise<LanSource>): void {
     this.betters.set(href, better);
   }
 
@@ -84,7 +84,7 @@ function nameOf(source: Source | undefined): string {
 type Report = (source: Source | undefined, result: RetrievalResult | 'cancelled') => void;
 
 class FakeSearch implements LanSearch {
-  readonly better: Promise<FlightSource>;
+  readonly better: Promise<LanSource>;
   private readonly left: Array<PeerSource | FlightSource>;
   private readonly report: Report;
   private current: Source | undefined;
@@ -92,7 +92,7 @@ class FakeSearch implements LanSearch {
 
   constructor(
     sources: ReadonlyArray<PeerSource | FlightSource>,
-    better: Promise<FlightSource>,
+    better: Promise<LanSource>,
     report: Report,
   ) {
     this.better = better.then((flight) => {

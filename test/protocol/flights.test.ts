@@ -161,6 +161,22 @@ describe('two that go at once (§5.3)', () => {
     assert.equal(answer?.to, 'p');
   });
 
+  it('takes a copy that is offered later still, as long as the origin has sent nothing', () => {
+    for (const received of [undefined, PIECE]) {
+      const had = { receivedBytes: PIECE, totalBytes: 100 * PIECE, bytesPerSecond: 1 };
+      const downloading = () => (flies && received !== undefined ? had : undefined);
+      let flies = false;
+      const stage = new Stage({ copies: { find: () => undefined, downloading } }).started('p');
+      const [sent] = messages(stage.want().effects, 'request');
+      assert.ok(sent !== undefined);
+      const [went] = retrievals(stage.pass(60).map(({ effect }) => effect));
+      assert.ok(went?.kind === 'retrieve' && went.source.kind === 'origin');
+      flies = true;
+      const taken = retrievals(stage.hear('p', stage.answer(sent))).length;
+      assert.equal(taken, received === undefined ? 1 : 0);
+    }
+  });
+
   it('takes a copy that is offered late, while it waits for its turn', () => {
     const stage = new Stage().started('p');
     const [sent] = messages(stage.want().effects, 'request');

@@ -222,6 +222,25 @@ describe('a download of our own that meets a better one (§5.3)', () => {
     assert.equal(node.path.status().counters['bytes-from-origin'], undefined);
   });
 
+  it('is given up for a copy that was offered late', async () => {
+    const { origin } = rig();
+    const url = origin.url('/a');
+    const holder = await rig().scripted('holder');
+    const node = await rig().node();
+    let ask: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      ask = resolve;
+    });
+    origin.on('/a', () => ask());
+    const source = holder.offer(url, content);
+    node.lan.replaces(
+      url,
+      asked.then(() => source),
+    );
+    await isRight(node, url, 'peer', content, SHARED);
+    assert.deepEqual(node.lan.reports, ['holder ok']);
+  });
+
   it('ends with a whole piece, and the rest comes from the other', async () => {
     const { origin } = rig();
     const url = origin.url('/a');
