@@ -31,6 +31,9 @@ const BURST_SECONDS = 0.02;
 /** No burst below this passes whole packets reliably. */
 const MIN_BURST_BYTES = 8 * 1024;
 
+/** Least, usual and most that a connection of the origin buffers: what it counts was nearly sent. */
+const ORIGIN_BUFFER_BYTES = '4096 65536 262144';
+
 /** The origin's name, the same on every host. */
 export const ORIGIN_NAME = 'origin.test';
 
@@ -146,6 +149,7 @@ export class Lan implements Disposable {
       `route add default via ${LINE_NETWORK}.1`,
     ]);
     this.#namespaces.set(router.name, 'net.ipv4.ip_forward', 1);
+    this.#namespaces.set(origin.name, 'net.ipv4.tcp_wmem', ORIGIN_BUFFER_BYTES);
     this.#shape(router.name, 'line', rateKbit);
     this.#shape(origin.name, 'eth0', rateKbit);
   }

@@ -85,9 +85,9 @@ export class Namespaces implements Disposable {
   }
 
   /** Sets a kernel setting of the namespace. */
-  set(role: string, setting: string, value: number): void {
+  set(role: string, setting: string, value: number | string): void {
     const path = `/proc/sys/${setting.replaceAll('.', '/')}`;
-    const write = `[ ! -e ${path} ] || echo ${value} > ${path}`;
+    const write = `[ ! -e ${path} ] || echo '${value}' > ${path}`;
     execute('ip', ['netns', 'exec', this.of(role), 'sh', '-c', write]);
   }
 

@@ -3,8 +3,8 @@
  *
  * Each run takes another file, so another host comes first in its order. Targets: every other host
  * ends with the identical file, the origin sent little more than the file, nobody stalled long.
- * What the origin counts it has handed to its connection: also what a killed host never read. Nodes
- * run without plugins and are asked on their local sockets, as in `crowd`.
+ * What the origin counts it has handed to its connection: also what a killed host never read, up to
+ * 0.6 MB of buffers. Nodes run without plugins and are asked on their local sockets, as in `crowd`.
  */
 import { type Crowd, crowdTakes, throughNodes } from '../crowd.js';
 import type { CrowdClient, Taken } from '../crowd-client.js';
