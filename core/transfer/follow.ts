@@ -28,7 +28,7 @@ import { FRAME, FRAME_HEADER_BYTES } from './relay.js';
 /** A relay that is alive but has no new piece for this long is given up. */
 const PIECE_WAIT_MS = 20_000;
 /** A flight that changes hands more often is given up. */
-const HEADS_MAX = 8;
+const HEADS_MAX = 32;
 /** Clocks differ by this much at most. */
 const CLOCK_TOLERANCE_MS = 60_000;
 
@@ -135,11 +135,11 @@ class Follower {
       throw new PeerFault('failed', 'the head is of another version of the resource');
     }
     this.head = verdict.value;
-    const known = flight.track.heads.some(({ hash }) => hash.equals(verdict.value.hash));
+    const current = flight.track.heads.at(-1)?.hash.equals(verdict.value.hash) ?? false;
     if (flight.track.heads.length >= HEADS_MAX)
       throw new PeerFault('failed', 'it changed hands too often');
     if (first === undefined) await begin(verdict.value);
-    if (!known) flight.track.addHead(verdict.value);
+    if (!current) flight.track.addHead(verdict.value);
   }
 
   async takePiece(payload: Buffer): Promise<void> {

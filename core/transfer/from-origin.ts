@@ -308,7 +308,7 @@ export class FromOrigin {
       // Its last piece is there but not its end: nobody can say that this was all.
       throw brokenOff(download.ask.url, flight.receivedBytes, 'the flight ended without its end');
     }
-    const after = flight.track.heads.map(({ signer }) => signer);
+    const after = [...new Set(flight.track.heads.map(({ signer }) => signer))];
     const firstPiece = flight.receivedBytes / PIECE_BYTES;
     this.fetch.signPieces(flight, { ...head.description, firstPiece });
     const describe = (sha256: string, chain: string) => {

@@ -43,10 +43,7 @@ export async function* relayFrames(flight: Flight, fromPiece: number): AsyncGene
         const { kid, copy } = track.copy;
         return yield frame(FRAME.copy, Buffer.from(JSON.stringify({ ...copy, kid })));
       }
-      while (
-        heads < track.heads.length &&
-        (track.heads[heads]?.description.firstPiece ?? 0) <= piece
-      ) {
+      while ((track.headsFrom[heads] ?? Infinity) <= piece) {
         const head = track.heads[heads];
         heads += 1;
         if (head !== undefined) yield frame(FRAME.head, head.bytes);

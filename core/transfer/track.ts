@@ -11,6 +11,8 @@ export type TrackState = 'open' | 'ended' | 'failed' | 'unshareable';
 
 export class FlightTrack {
   readonly heads: SignedHead[] = [];
+  /** From which piece on each head holds here: a flight that changes hands may go back to an earlier one. */
+  readonly headsFrom: number[] = [];
   readonly signatures: Buffer[] = [];
   attestation: SignedAttestation | undefined;
   /** Where the bytes are taken from, if they are those of a copy and not signed piece by piece. */
@@ -20,6 +22,7 @@ export class FlightTrack {
 
   addHead(head: SignedHead): void {
     this.heads.push(head);
+    this.headsFrom.push(this.signatures.length);
     this.wake();
   }
 

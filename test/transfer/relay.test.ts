@@ -1,5 +1,6 @@
 /** The serving end of a flight: its followers get every frame, also when the node itself is done. */
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { Flight } from '@peerage/core/transfer/flight.js';
 import { FRAME, FRAME_HEADER_BYTES, relayFrames } from '@peerage/core/transfer/relay.js';
@@ -9,6 +10,8 @@ import { AdjustableClock } from '../fakes/clock.js';
 import { contentOf } from '../fakes/content.js';
 import { useScratch } from '../fakes/scratch.js';
 
+const KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
+const ABOUT = { url: '', variant: '*', status: 200, headers: {}, sizeBytes: undefined, tls: true };
 const SIGNATURE = Buffer.alloc(64, 7);
 const content = contentOf('relay', 3 * PIECE_BYTES + 5);
 
@@ -45,6 +48,36 @@ function parse(stream: Buffer): { bytes: Buffer; types: number[] } {
 
 describe('the frames of a flight', () => {
   const scratch = useScratch();
+
+  it('carry each head where it began to hold here, whatever piece it began with elsewhere', async () => {
+    const flight = await flightTo(scratch());
+    const add = (name: string) => {
+      const description = { ...ABOUT, firstPiece: 0 };
+      const signed = { description, bytes: Buffer.from(name), hash: Buffer.from(name) };
+      flight.track.addHead({ ...signed, signer: name, key: KEY });
+    };
+    add('first');
+    await flight.append(content.subarray(0, PIECE_BYTES));
+    add('second');
+    await flight.append(content.subarray(PIECE_BYTES, 2 * PIECE_BYTES));
+    add('first');
+    await flight.append(content.subarray(2 * PIECE_BYTES));
+    flight.verify();
+    flight.complete();
+    const frames = relayFrames(flight, 1);
+    const seen: string[] = [];
+    while (seen.length < 5) {
+      const bytes = Buffer.from((await frames.next()).value ?? '');
+      if (bytes.readUInt8() === FRAME.head) seen.push(`${bytes.subarray(FRAME_HEADER_BYTES)}`);
+      else if (bytes.length < 100) {
+        seen.push('piece');
+        await frames.next();
+      }
+    }
+    await frames.return(undefined);
+    assert.deepEqual(seen, ['first', 'second', 'piece', 'first', 'piece']);
+    flight.spool.release();
+  });
 
   for (const chunkBytes of [PIECE_BYTES, 50_000]) {
     it(`reach a slow follower after the node is done, written by ${chunkBytes} bytes`, async () => {
