@@ -20,7 +20,6 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
-import { CodedError } from '@peerage/sdk';
 import { Counters } from '../base/bounded.js';
 import { ERRAND_ROUTE } from '../ports/errands.js';
 import type { Logger } from '../ports/log.js';

@@ -37,7 +37,6 @@ export const SCENARIOS: readonly Scenario[] = [
   feed,
   firewall,
   flood,
-  feed,
   holder,
   kill,
   npm,
