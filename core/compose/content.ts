@@ -1,5 +1,4 @@
 /** How the content shell is put together: store, origin, peers, object server, request path. */
-
 import { PluginHosting } from '../host/host.js';
 import { EnrolmentDesk } from '../membership/desk.js';
 import { PolicyKeeper } from '../membership/policy-keeper.js';
@@ -21,10 +20,20 @@ import { givingOf } from './manners.js';
 import { type Ground, type Register, sha256 } from './parts.js';
 
 export function composeContent(register: Register, ground: Ground): void {
-  const { identity, store, configuration, logger, keyring, boot } = ground;
-  const { upstreamProxy, extraCa, originAllow, internet } = configuration.core;
-  const clock = systemClock;
-  const flightPathOf = (href: string, variant: string) => flightPath(sha256, boot, href, variant);
+  composeSources(register, ground);
+  composeErrands(register, ground);
+  composeRequests(register, ground);
+}
+
+/** Where followers on other nodes find a download of ours. */
+function flightPathOf({ boot }: Ground): (href: string, variant: string) => string {
+  return (href, variant) => flightPath(sha256, boot, href, variant);
+}
+
+/** The origins, the peers, and what peers get from us. */
+function composeSources(register: Register, ground: Ground): void {
+  const { identity, store, configuration, logger, keyring } = ground;
+  const { upstreamProxy, extraCa, originAllow } = configuration.core;
   register(AddressGuard, () => new AddressGuard(originAllow));
   register(OriginFetcher, (p) => {
     return new OriginFetcher({ guard: p.resolve(AddressGuard), upstreamProxy, extraCa });
@@ -56,16 +65,28 @@ export function composeContent(register: Register, ground: Ground): void {
       giving,
     });
   });
+}
+
+/** What is done for a node without Internet, and what such a node has done for it (§5.5). */
+function composeErrands(register: Register, ground: Ground): void {
+  const { internet } = ground.configuration.core;
   register(ErrandDesk, (p) => {
     const transfer = p.resolve(RequestPath);
     const own = p.resolve(OwnContentService);
     const rules = p.resolve(PluginHosting);
-    return new ErrandDesk({ transfer, own, rules, internet, flightPath: flightPathOf });
+    return new ErrandDesk({ transfer, own, rules, internet, flightPath: flightPathOf(ground) });
   });
   register(Errands, (p) => {
     const provider = (service: string) => p.resolve(PeeringDriver).provider(service);
     return new Errands({ peers: p.resolve(PeerFetcher), provider });
   });
+}
+
+/** The request path, and what a download of its does. */
+function composeRequests(register: Register, ground: Ground): void {
+  const { identity, store, configuration, logger, keyring } = ground;
+  const { internet } = configuration.core;
+  const clock = systemClock;
   register(Fetch, (p) => {
     const peering = p.resolve(PeeringDriver);
     const origin = p.resolve(OriginFetcher);
@@ -91,7 +112,7 @@ export function composeContent(register: Register, ground: Ground): void {
       guard,
       clock,
       logger,
-      flightPath: flightPathOf,
+      flightPath: flightPathOf(ground),
       nodeName: identity.name,
     });
   });

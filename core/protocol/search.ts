@@ -10,9 +10,9 @@
  * A node without Internet watches instead of claiming: others that want it too will claim it.
  *
  * Invariants: exactly one `retrieve` is outstanding at a time, except that a better flight, or a copy
- * offered late, takes the place of our own flight (§5.3), and exactly one `settle` ends the search; a settled search lingers until its deadline, to repeat "I found" to holders that missed
- * it; a source that failed is not used again by this search; the deadline of the broadcast
- * round is never moved by what is heard.
+ * offered late, takes the place of our own flight (§5.3), and exactly one `settle` ends the
+ * search; a settled search lingers until its deadline, to repeat "I found" to holders that missed
+ * it; a source that failed is not used again; the round's deadline is never moved by what is heard.
  */
 import type { InstantMs } from '../base/time.js';
 import { Claim } from './claim.js';
@@ -385,10 +385,8 @@ export class Search {
     const { service, href, variant, stale, ageMaxMs } = this.want;
     return {
       type: 'request',
-      service,
       id: this.id,
-      href,
-      variant,
+      ...{ service, href, variant },
       cachedOnly: true,
       stale,
       ...(ageMaxMs === undefined ? {} : { ageMaxMs }),
