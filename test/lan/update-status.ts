@@ -39,3 +39,11 @@ export async function settled(group: Group): Promise<void> {
 export function hasAsked({ checks }: UpdateStatus, sinceMs: number): boolean {
   return checks.some(({ role, startedAtMs }) => role !== 'listen' && startedAtMs >= sinceMs);
 }
+
+/**
+ * How often one node at a time can have asked since then: nodes ask at this pause, and an office
+ * that changes hands costs one more question.
+ */
+export function questionsOfOne(sinceMs: number, pauseMs: number): number {
+  return Math.ceil((Date.now() - sinceMs) / pauseMs) + 1;
+}

@@ -23,7 +23,13 @@ import { missingForOrigin, OriginService } from '../origin-service.js';
 import { atMost, equal, type Report, type Row, rounded, type Target } from '../report.js';
 import type { Scenario, ScenarioOptions } from '../scenario.js';
 import { until } from '../until.js';
-import { hasAsked, settled, statusOf, type UpdateStatus } from '../update-status.js';
+import {
+  hasAsked,
+  questionsOfOne,
+  settled,
+  statusOf,
+  type UpdateStatus,
+} from '../update-status.js';
 
 const LINE_RATE_KBIT = 10_000;
 const HOSTS = 8;
@@ -33,6 +39,8 @@ const CABINETS = ['myavdat', 'myxtrdat', 'mycioagt', 'vsasap', 'vseng9x', 'vseng
 const VERSIONS = ['2611220930', '2611221030', '2611221130'] as const;
 const IN_FORCE_SECONDS = 60;
 const DEADLINE_MS = 120_000;
+/** The provider of the lab asks often, so that the measure is of the LAN and not of its pause. */
+const CHECK_HOURS = 0.001;
 const DAY_MS = 24 * 3_600_000;
 
 export const feed: Scenario = {
@@ -100,6 +108,8 @@ async function everyHost(ground: Ground): Promise<{ rows: Row[]; targets: Target
   await offer(ground, VERSIONS[1]);
   const seconds = await inForce(ground, VERSIONS[1]);
   const { urls } = await origin.counts();
+  const questions = urls['/metadata/timestamp.json']?.gets ?? 0;
+  const bound = questionsOfOne(sinceMs, CHECK_HOURS * 3_600_000);
   const cabinets = Object.entries(urls).filter(([url]) => url.endsWith('.cab'));
   const bodies = cabinets.map(([, counts]) => counts.bodies);
   const bytes = cabinets.reduce((sum, [, counts]) => sum + counts.bodyBytes, 0);
@@ -120,7 +130,7 @@ async function everyHost(ground: Ground): Promise<{ rows: Row[]; targets: Target
     equal('cabinets that left the origin', cabinets.length, CABINETS.length),
     equal('times that the most often sent cabinet left it', Math.max(...bodies), 1),
     atMost('bytes of cabinets that left it, times the feed', bytes / sizeBytes, 1.01),
-    equal('hosts that asked the origin what is new', rows.filter(({ asked }) => asked).length, 1),
+    atMost('questions to the origin, as many as one host asks', questions, bound),
   ];
   return { rows, targets };
 }
@@ -246,7 +256,7 @@ async function offer(ground: Ground, version: string, isUploaded = true): Promis
 }
 
 function configOf(root: unknown) {
-  const hours = { afterSuccessHours: 0.001, afterFailureHours: 0.001 };
+  const hours = { afterSuccessHours: CHECK_HOURS, afterFailureHours: CHECK_HOURS };
   const product = { name: 'vs', url: `http://${ORIGIN_NAME}/`, root };
   return {
     plugins: {
