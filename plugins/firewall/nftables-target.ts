@@ -47,6 +47,11 @@ export interface NftablesOptions {
 export class NftablesTarget implements Target {
   readonly name = 'nftables';
   private readonly options: NftablesOptions;
+  /** The last difference, worked out for the check and put afterwards. */
+  private planned: { between: string; texts: readonly string[] | undefined } = {
+    between: '',
+    texts: undefined,
+  };
 
   constructor(options: NftablesOptions) {
     this.options = options;
@@ -91,6 +96,14 @@ export class NftablesTarget implements Target {
     held: Held | undefined,
   ): readonly string[] | undefined {
     if (held === undefined || held.version !== from?.version) return undefined;
+    const between = `${held.side} ${from.version} ${to.version}`;
+    if (this.planned.between !== between) {
+      this.planned = { between, texts: this.planAlteration(to, from, held) };
+    }
+    return this.planned.texts;
+  }
+
+  private planAlteration(to: Blocks, from: Blocks, held: Held): readonly string[] | undefined {
     if (!haveSameSets(from, to)) return undefined;
     const change = difference(from.prefixes, to.prefixes);
     const changed = change.added.length + change.removed.length;
