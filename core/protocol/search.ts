@@ -185,18 +185,17 @@ export class Search {
   /** The provider, then holders by hint, ordered by hash so that load spreads (§4.2). */
   private orderCandidates(now: InstantMs): string[] {
     const { kid, boot, sha256 } = this.context.options;
+    const { hints, members } = this.context;
+    const provider = this.context.provider(this.want.service) ?? '';
     const rank = (holder: string) => {
+      if (holder === provider) return '';
       const hash = sha256(holderKey(kid, boot, this.id, holder));
       return String.fromCharCode(...hash.subarray(0, 8));
     };
-    const provider = this.context.provider(this.want.service);
-    const known = new Set([provider ?? '', ...this.context.hints.get(this.want.href)]);
-    const live = [...known].filter((holder) => {
-      const member = this.context.members.get(holder);
-      return member?.server === true && !isBanned(this.context, member.name, now);
-    });
-    return live
-      .map((holder) => ({ holder, rank: holder === provider ? '' : rank(holder) }))
+    return [...new Set([provider, ...hints.get(this.want.href)])]
+      .filter((holder) => members.get(holder)?.server === true)
+      .filter((holder) => !isBanned(this.context, members.get(holder)?.name ?? '', now))
+      .map((holder) => ({ holder, rank: rank(holder) }))
       .sort((a, b) => (a.rank < b.rank ? -1 : 1))
       .slice(0, CANDIDATES_MAX)
       .map(({ holder }) => holder);
