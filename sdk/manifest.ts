@@ -70,7 +70,10 @@ export interface PluginManifest {
   readonly urls: readonly UrlPattern[];
   /** The URLs that `upload()` may send to. */
   readonly uploads?: readonly UrlPattern[];
-  /** The URIs other than http that `publish()` and `open()` may name, for example `clamav:*`. */
+  /**
+   * The URIs that `publish()` may name, for example `clamav:*`; `open()` may as well. To publish
+   * under an http URL is to vouch for what its origin says, so such a URL must be named here too.
+   */
   readonly publishes?: readonly UrlPattern[];
   readonly election: ElectionMode | ElectionWish;
   readonly activation: readonly ActivationEvent[];

@@ -110,7 +110,7 @@ export interface FoundResource {
 
 /** Bytes of the plugin's own, to be shared with the LAN. */
 export interface Publication {
-  /** A URI of the manifest's `publishes` or `urls`, for example `clamav:daily.cvd`. */
+  /** A URI of the manifest's `publishes`, for example `clamav:daily.cvd`. */
   readonly uri: string;
   readonly body: AsyncIterable<Uint8Array> | Uint8Array;
   /** How long others may use it, in milliseconds from now. */

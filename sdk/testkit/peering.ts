@@ -66,7 +66,7 @@ export class TestPeering extends PeeringService {
 
   override async publish({ uri, body, lifetimeMs, contentType }: Publication): Promise<Published> {
     const url = normal(uri);
-    this.plugin.grant.demand(url, 'publishes', 'urls');
+    this.plugin.grant.demand(url, 'publishes');
     const parts: Uint8Array[] = [];
     for await (const chunk of body instanceof Uint8Array ? [body] : body) parts.push(chunk);
     const headers = contentType === undefined ? [] : ([['content-type', contentType]] as const);

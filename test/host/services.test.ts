@@ -245,7 +245,7 @@ describe('bytes that a plugin publishes', function () {
     const text = `
       const published = await peering.publish({ uri: 'demo:list', body: Buffer.from('mine'), lifetimeMs: 1000 });
       const codes = [];
-      for (const [uri, lifetimeMs] of [['other:list', 1000], ['demo:list', 0], ['demo:list', 1e15], ['file:///etc/passwd', 1000]])
+      for (const [uri, lifetimeMs] of [['other:list', 1000], ['http://asked.test/x', 1000], ['demo:list', 0], ['demo:list', 1e15], ['file:///etc/passwd', 1000]])
         codes.push(await codeOf(() => peering.publish({ uri, body: Buffer.from('x'), lifetimeMs })));
       const raw = (file) => new Promise((done) => {
         process.on('message', (m) => { if (m.type === 'reply' && m.id === 9001) done(m.error?.code); });
@@ -254,11 +254,15 @@ describe('bytes that a plugin publishes', function () {
       codes.push(await raw('../../../secret'));
       say({ published, codes });`;
     await rig().start({
-      demo: script(text, { urls: [], manifest: { publishes: ['demo:*', 'file:*'] } }),
+      demo: script(text, {
+        urls: ['http://asked.test/*'],
+        manifest: { publishes: ['demo:*', 'file:*'] },
+      }),
     });
     const { published, codes } = await rig().said('said');
     assert.deepEqual(published, { sha256: 'x', sizeBytes: 4 });
     assert.deepEqual(codes, [
+      'E_PUBLISH_NOT_GRANTED',
       'E_PUBLISH_NOT_GRANTED',
       'E_PUBLISH_INVALID',
       'E_PUBLISH_INVALID',

@@ -72,7 +72,7 @@ function lacking(what: string): never {
 async function publish(call: Call, own: OwnContent): Promise<Published> {
   const { caller, argument } = call;
   const uri = plainUrl(textOf(call, 'uri'));
-  caller.grant.demand(uri, 'publishes', 'urls');
+  caller.grant.demand(uri, 'publishes');
   const { lifetimeMs, contentType } = argument;
   const isTyped = contentType === undefined || /^[\x20-\x7e]{3,200}$/.test(String(contentType));
   const isLasting =
