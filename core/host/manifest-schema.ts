@@ -8,6 +8,8 @@ const patterns = (description: string) => ({
 });
 
 const NAME = '^[a-z][a-z0-9-]{0,40}$';
+/** Services of the node's own: their packets must not be a plugin's. */
+const RESERVED_IDS = ['core', 'cli'];
 const MODES = ['own', 'network', 'none'];
 const EVENTS = ['start', 'url', 'elected', 'schedule', 'command'];
 
@@ -51,7 +53,7 @@ export const MANIFEST_SCHEMA = {
   required: ['api', 'id', 'urls', 'settings'],
   properties: {
     api: { type: 'integer', description: 'Version of the plugin interface: 1.' },
-    id: { type: 'string', pattern: NAME },
+    id: { type: 'string', pattern: NAME, not: { enum: RESERVED_IDS } },
     displayName: { type: 'string', maxLength: 100, default: '' },
     urls: patterns('URL patterns it asks for; * matches any run of characters.'),
     uploads: patterns('URL patterns it uploads to.'),

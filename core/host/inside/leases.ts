@@ -8,8 +8,9 @@
  */
 import { join } from 'node:path';
 import { CodedError, type ResourceRequest, type ResourceResponse } from '@peerage/sdk';
+import { BoundedMap } from '../../base/bounded.js';
 import type { OpenReply } from '../channel.js';
-import { IN_DIRECTORY, type LeaseEvent, type LeaseGrant, machineMs } from '../lease.js';
+import { IN_DIRECTORY, LEASES_MAX, type LeaseEvent, type LeaseGrant, machineMs } from '../lease.js';
 import { LeasedObject } from './leased-object.js';
 import type { Line } from './line.js';
 
@@ -34,7 +35,7 @@ export class Leases {
   private readonly byKey = new Map<string, Lease>();
   private readonly byId = new Map<number, Lease>();
   /** Ended before the reply that grants them was read. */
-  private readonly endedAhead = new Set<number>();
+  private readonly endedAhead = new BoundedMap<number, true>(LEASES_MAX);
   private aliveUntilMs = 0;
 
   constructor(line: Line, dataDirectory: string, ask: AskCore) {
@@ -127,7 +128,7 @@ export class Leases {
       this.report();
       return;
     }
-    for (const id of event.ids) if (!this.forget(id)) this.endedAhead.add(id);
+    for (const id of event.ids) if (!this.forget(id)) this.endedAhead.set(id, true);
     void this.line.call('leases.ended', { round: event.round }).catch(() => undefined);
   }
 
