@@ -19,6 +19,7 @@ import {
   type CheckReport,
   type ComponentReport,
   decisionWord,
+  type Failure,
   failureOf,
   outcomeOf,
 } from './report.js';
@@ -80,6 +81,8 @@ export interface AgentPorts {
 interface Found {
   readonly offered: readonly Release[] | undefined;
   readonly role: Role;
+  /** Why the origin could not tell, where others did. */
+  readonly failure?: Failure;
 }
 
 /** A provider that has been asked and says nothing for this long is done without. */
@@ -158,7 +161,7 @@ export class UpdateAgent {
     const wanted = by === 'news' ? 'listen' : await this.actualRole();
     const base = { feed: this.feed.name, reason, role: wanted, startedAtMs };
     try {
-      const { offered, role } = await this.findOut(wanted, by);
+      const { offered, role, failure } = await this.findOut(wanted, by);
       if (offered === undefined)
         return this.finish({ ...base, outcome: 'waiting', components: [] });
       this.offered = judgeReleases(offered);
@@ -167,7 +170,8 @@ export class UpdateAgent {
         const release = offered.find(({ component }) => component === name);
         components.push(await this.bring(name, release, role));
       }
-      return this.finish({ ...base, outcome: outcomeOf(components), components });
+      const told = failure === undefined ? {} : { failure };
+      return this.finish({ ...base, outcome: outcomeOf(components), components, ...told });
     } catch (error) {
       const failure = failureOf(error);
       return this.finish({ ...base, outcome: 'failed', components: [], failure });
@@ -206,7 +210,8 @@ export class UpdateAgent {
       await this.news.ask();
       if (news.length === 0) throw error;
       this.warn('not-polled', error);
-      return { offered: await this.feed.learn(news, signal), role: 'listen' };
+      const offered = await this.feed.learn(news, signal);
+      return { offered, role: 'listen', failure: failureOf(error) };
     }
   }
 
