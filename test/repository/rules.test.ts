@@ -160,6 +160,18 @@ describe('the rules of the repository: size and form', () => {
     equal(headBreaches([sourceFile('a.ts', 'export {};\n')]).length, 1);
   });
 
+  it('the top has four folders: core, plugins, sdk, test', () => {
+    const folders = new Set(
+      listFiles(['']).flatMap((path) => (path.includes('/') ? [path.split('/')[0] ?? ''] : [])),
+    );
+    deepEqual([...folders].filter((name) => !name.startsWith('.')).sort(), [
+      'core',
+      'plugins',
+      'sdk',
+      'test',
+    ]);
+  });
+
   it('no file or folder has a name that says nothing', () => {
     deepEqual(nameBreaches(listFiles([''])), []);
     const wrong = ['core/utils/a.ts', 'core/string-helpers.ts', 'sdk/Manager.ts', 'sdk/common.ts'];

@@ -46,7 +46,7 @@ describe('the monitor', function () {
   });
 
   it('has every metric that the example alerts use', async () => {
-    const alerts = await readFile(join(ROOT, 'examples', 'prometheus-alerts.yml'), 'utf8');
+    const alerts = await readFile(join(ROOT, 'core', 'examples', 'prometheus-alerts.yml'), 'utf8');
     const source = await readFile(join(ROOT, 'core', 'service', 'metrics.ts'), 'utf8');
     const used = new Set([...alerts.matchAll(/peerage_([a-z_]+)/g)].map(([, name = '']) => name));
     assert.ok(used.size >= 8);
