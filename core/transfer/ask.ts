@@ -1,7 +1,7 @@
 /**
  * A request, checked and normalised: the first step of the request path. Everything later in the
- * path relies on it: an absolute URL (http, https, or a scheme of a plugin's own) without fragment or credentials, lower-case headers
- * without hop-by-hop ones, whole byte numbers.
+ * path relies on it: an absolute URL (http, https, or a scheme of a plugin's own) without fragment
+ * or credentials, lower-case headers without hop-by-hop ones, whole byte numbers.
  */
 import { CodedError, type ResourcePolicy, type ResourceRequest } from '@peerage/sdk';
 import { type Headers, isPersonal, isShareable, requestVariant } from './freshness.js';
@@ -19,6 +19,7 @@ const FOREIGN_SCHEMES = new Set([
   'blob:',
   'about:',
   'ftp:',
+  'unix:',
   'ws:',
   'wss:',
 ]);

@@ -22,7 +22,7 @@ const UPLOAD_BYTES_MAX = 1024 * 1024;
 /** How long others may use what was published: as long as an immutable copy. */
 const LIFETIME_MS_MAX = 365 * 24 * 60 * 60_000;
 /** A scheme that is not the web's nor one that programs give a meaning of their own. */
-const OWN_SCHEME = /^(?!(?:file|data|javascript|blob|about|ftp|wss?):)[a-z][a-z0-9+.-]{1,30}:/;
+const OWN_SCHEME = /^(?!(?:file|data|javascript|blob|about|ftp|unix|wss?):)[a-z][a-z0-9+.-]{1,30}:/;
 
 export interface PeeringCalls {
   readonly transfer: ContentTransfer;
