@@ -1,8 +1,7 @@
-/** The `antivirus` and `feed` scenarios in short: three hosts, of which one asks the origin. */
+/** The `antivirus` scenario in short: three hosts, of which one asks the origin. */
 import assert from 'node:assert/strict';
 import { failed } from './report.js';
 import { antivirus } from './scenarios/antivirus.js';
-import { feed } from './scenarios/feed.js';
 import { missingProduct, skipIf } from './skip.js';
 
 describe('ClamAV on the hosts of a LAN', () => {
@@ -11,14 +10,5 @@ describe('ClamAV on the hosts of a LAN', () => {
 
   it('detects with a new version everywhere, from one download', async () => {
     assert.deepEqual(failed(await antivirus.run({ hosts: 3 })), []);
-  });
-});
-
-describe('a product feed on the hosts of a LAN', () => {
-  before(skipIf(feed.missing));
-  before(skipIf(missingProduct));
-
-  it('has its cabinets everywhere from one download, and every attack refused', async () => {
-    assert.deepEqual(failed(await feed.run({ hosts: 3, sizeBytes: 300_000 })), []);
   });
 });
