@@ -13,6 +13,7 @@ import type { Standings } from './election-standings.js';
 import {
   BACKUP_MISSES,
   ELECTION_IDLE_FACTOR,
+  EPOCH_STEP_MAX,
   HEARTBEAT_MS,
   KEEP_ALIVE_MS,
   LEASE_HEARTBEATS,
@@ -47,6 +48,8 @@ export class Office {
   private repeats: InstantMs[] = [];
   private heartbeatAt: InstantMs;
   private saidAt = Number.NEGATIVE_INFINITY;
+  /** When the result was said last before an epoch was learnt: one for each saying. */
+  private learntAt: InstantMs | undefined;
   private keepAliveAt: InstantMs = Number.POSITIVE_INFINITY;
   private standIn: Backup | undefined;
 
@@ -93,9 +96,15 @@ export class Office {
     if (this.repeats[0] === undefined || this.repeats[0] > at) this.repeats.unshift(at);
   }
 
-  /** A higher epoch than ours was heard of: ours is higher still from now on. */
+  /**
+   * A higher epoch than ours was heard of: ours is higher still from now on. One node's directed word
+   * may be a lie, so it moves ours by so little, and so seldom, that the others still take our result.
+   */
   learn(epoch: number): void {
-    if (epoch > this.epoch) this.raise(epoch);
+    if (epoch <= this.epoch || epoch > this.epoch + EPOCH_STEP_MAX) return;
+    if (this.learntAt === this.saidAt) return;
+    this.learntAt = this.saidAt;
+    this.raise(epoch);
   }
 
   /** A rival has an epoch that is not below ours: ours is higher from now on (§8.6). */

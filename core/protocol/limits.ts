@@ -114,6 +114,8 @@ export const CALL_INTERVAL_MS = 10_000;
 export const RECHECK_MS = 3_600_000;
 /** An epoch that jumps further than this is a fault or malice: it would use up the numbers. */
 export const EPOCH_JUMP_MAX = 1_000_000;
+/** Largest step by which one node's word moves a provider's epoch: results may be lost in between. */
+export const EPOCH_STEP_MAX = EPOCH_JUMP_MAX / 8;
 /** Services with an election on one node, candidates remembered in each. */
 export const ELECTIONS_MAX = 64;
 export const CANDIDATES_SEEN_MAX = 256;

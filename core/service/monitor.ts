@@ -27,9 +27,12 @@ export class Monitor {
   async open(port: number): Promise<void> {
     if (port === 0) return;
     const server = createServer((request, response) => {
-      const { pathname } = new URL(request.url ?? '/', 'http://local');
-      if (request.method === 'GET' && this.answer(pathname, response)) return;
-      response.writeHead(404).end();
+      const [path = '/'] = (request.url ?? '/').split('?', 1);
+      const host = (request.headers.host ?? '').replace(/:\d+$/, '');
+      // Another name for this address is a web page's that was led here.
+      const isOurs = host === LOOPBACK || host === 'localhost';
+      if (isOurs && request.method === 'GET' && this.answer(path, response)) return;
+      response.writeHead(isOurs ? 404 : 421).end();
     });
     server.maxConnections = CONNECTIONS_MAX;
     this.server = server;

@@ -25,7 +25,7 @@ const FOREIGN_SCHEMES = new Set([
 ]);
 
 /** Between two hops, or ours to decide: never forwarded. */
-const NOT_FORWARDED = new Set(
+export const NOT_FORWARDED: ReadonlySet<string> = new Set(
   `host connection keep-alive proxy-connection proxy-authorization te trailer transfer-encoding
   upgrade expect content-length if-none-match if-modified-since if-match if-unmodified-since
   if-range range`.split(/\s+/),

@@ -43,6 +43,8 @@ export interface Errand {
 export class ErrandDesk {
   private readonly options: ErrandDeskOptions;
   private open = 0;
+  /** Downloads that go on after their errand was answered. */
+  private draining = 0;
 
   constructor(options: ErrandDeskOptions) {
     this.options = options;
@@ -65,7 +67,7 @@ export class ErrandDesk {
     const kind = errand.method === 'GET' ? 'urls' : 'uploads';
     if (!internet) return refuse('no-internet');
     if (!rules.allows(errand.service, errand.url, kind)) return refuse('undeclared');
-    if (this.open >= ERRANDS_MAX) return refuse('busy', 503);
+    if (this.open + this.draining >= ERRANDS_MAX) return refuse('busy', 503);
     this.open += 1;
     counters.add(`errands-${kind}`);
     try {
@@ -87,8 +89,12 @@ export class ErrandDesk {
   private async fetch({ service, url, headers, policy }: Errand): Promise<object | undefined> {
     const { transfer, flightPath } = this.options;
     const ask = normalise(service, { url, headers, policy });
+    if (ask.personal) return undefined;
     const opened = await transfer.open(service, { url, headers, policy });
-    void drain(opened);
+    this.draining += 1;
+    void drain(opened).finally(() => {
+      this.draining -= 1;
+    });
     const query = { href: ask.url, variant: ask.variant, stale: true, ageMaxMs: undefined };
     const copy = transfer.copies.find(query);
     if (copy !== undefined) return { copy };
@@ -145,13 +151,10 @@ export function readErrand(header: string | string[] | undefined): Errand | unde
   return { service, url, method, headers: Object.fromEntries(pairs), policy: readPolicy(policy) };
 }
 
+/** What the asker verifies itself. How long a copy lasts is not for a peer to say. */
 function readPolicy(said: unknown): ResourcePolicy {
-  const { immutable, clientVerifies, digest } = (said ?? {}) as Record<string, unknown>;
-  return {
-    immutable: immutable === true,
-    clientVerifies: clientVerifies === true,
-    ...readDigest(digest),
-  };
+  const { clientVerifies, digest } = (said ?? {}) as Record<string, unknown>;
+  return { clientVerifies: clientVerifies === true, ...readDigest(digest) };
 }
 
 function readDigest(said: unknown): { readonly digest?: KnownDigest } {

@@ -85,7 +85,12 @@ export class Errands {
       .catch(() => undefined);
     if (answer?.status === 404) return 'refused';
     if (answer?.status !== 200) return undefined;
-    return sourceOf(provider, answer.body);
+    try {
+      return sourceOf(provider, answer.body);
+    } catch {
+      // No answer that makes sense: the next try may find another provider.
+      return undefined;
+    }
   }
 }
 

@@ -19,7 +19,7 @@ import type { ContentTransfer, LanPeering } from '../ports/ports.js';
 import { type AttestationSigner, signAttestation } from '../trust/attestation.js';
 import type { Identity } from '../trust/authority.js';
 import { chainHead, PieceHasher } from '../trust/pieces.js';
-import { normalise } from './ask.js';
+import { NOT_FORWARDED, normalise } from './ask.js';
 import type { Errands } from './errands.js';
 import type { OriginFetcher } from './origin.js';
 import type { ObjectStore } from './store.js';
@@ -106,9 +106,10 @@ export class OwnContentService implements OwnContent {
   }
 
   async upload(request: UploadRequest, service: string): Promise<UploadResponse> {
-    const { url, method, headers = {}, body } = request;
+    const { url, method, body } = request;
+    const headers = forwarded(request.headers ?? {});
     const { origin, internet, errands } = this.options;
-    if (!internet) return errands.upload(service, request);
+    if (!internet) return errands.upload(service, { ...request, headers });
     const answer = await origin.fetch(method, url, headers, body);
     const chunks: Buffer[] = [];
     let left = ANSWER_BYTES_MAX;
@@ -136,4 +137,12 @@ function headersOf(lifetimeMs: number, contentType: string | undefined): Record<
 
 function tooLarge(uri: string): CodedError {
   return new CodedError('E_PUBLISH_INVALID', `${uri.slice(0, 200)} is larger than the store`);
+}
+
+/** Neither host nor length is the sender's to say: the URL was judged, the body is measured. */
+function forwarded(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const lower = Object.entries(headers).map(
+    ([name, value]) => [name.toLowerCase(), value] as const,
+  );
+  return Object.fromEntries(lower.filter(([name]) => !NOT_FORWARDED.has(name)));
 }

@@ -160,7 +160,7 @@ function isOwnName(host = ''): boolean {
     .replace(/^\[(.*)\]$/, '$1')
     .toLowerCase();
   const own = hostname().toLowerCase();
-  return isIP(name) > 0 || name === 'localhost' || name === own || name.startsWith(`${own}.`);
+  return isIP(name) > 0 || name === 'localhost' || name === own || name === `${own}.local`;
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

@@ -40,6 +40,9 @@ export interface ListFeedPorts {
   readonly news: () => readonly News[];
 }
 
+/** How far a clock of the group, or a version counted up within a second, may be ahead, in milliseconds. */
+const STAMP_AHEAD_MS = 86_400_000;
+
 export class ListFeed implements Feed {
   readonly name: string;
   private readonly source: SourceSettings;
@@ -76,6 +79,7 @@ export class ListFeed implements Feed {
     if (told === undefined) return [];
     const { digest = '', size = '', asked = '' } = told.details;
     if (!/^[0-9a-f]{64}$/.test(digest) || !/^\d{1,9}$/.test(size)) return [];
+    if (!isStamped(told.version, this.ports.now())) return [];
     if (/^\d{1,15}$/.test(asked)) await this.ports.origin.heard(Number(asked));
     const file = { name: FILE, url: this.uri(digest), sha256: digest, sizeBytes: Number(size) };
     return [{ component: this.name, version: told.version, files: [file] }];
@@ -204,4 +208,10 @@ export function stampAfter(newest: string | undefined, nowMs: number): string {
   const stamp = Number(new Date(nowMs).toISOString().replace(/\D/g, '').slice(0, 14));
   // The clock of a node that becomes provider may be behind that of the one before.
   return String(Math.max(stamp, Number(newest?.slice(0, 14) ?? 0) + 1));
+}
+
+/** Whether a version told by another node is of a time that has been: a later one would bar all others. */
+export function isStamped(version: string, nowMs: number): boolean {
+  const [, stamp = ''] = /^(\d{14})-[0-9a-f]{12,32}$/.exec(version) ?? [];
+  return stamp !== '' && stamp <= stampAfter(undefined, nowMs + STAMP_AHEAD_MS);
 }

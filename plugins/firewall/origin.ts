@@ -25,6 +25,10 @@ export class Origin {
   private readonly leastMs: number;
   private readonly ports: OriginPorts;
   private askedAtMs: number | undefined;
+  /** When another node said that it asked. */
+  private heardAtMs = 0;
+  /** Since when others' questions have put off ours. */
+  private deferredSinceMs: number | undefined;
 
   constructor(source: string, leastMs: number, ports: OriginPorts) {
     this.source = source;
@@ -32,7 +36,7 @@ export class Origin {
     this.ports = ports;
   }
 
-  /** When the origin was asked last, by this node or by another that told. */
+  /** When this node asked the origin last. */
   async lastAskedMs(): Promise<number> {
     if (this.askedAtMs === undefined) {
       const kept = await this.ports.storage.get(this.key);
@@ -43,17 +47,22 @@ export class Origin {
 
   /** Another node has asked. */
   async heard(atMs: number): Promise<void> {
-    if (atMs > this.ports.now() || atMs <= (await this.lastAskedMs())) return;
-    this.askedAtMs = atMs;
+    if (atMs <= this.ports.now()) this.heardAtMs = Math.max(this.heardAtMs, atMs);
   }
 
+  /** Others' questions put ours off by one interval at most: a member must not silence a list. */
   async mayAsk(): Promise<boolean> {
-    return this.ports.now() - (await this.lastAskedMs()) >= this.leastMs;
+    const now = this.ports.now();
+    if (now - (await this.lastAskedMs()) < this.leastMs) return false;
+    if (now - this.heardAtMs >= this.leastMs) return true;
+    this.deferredSinceMs ??= now;
+    return now - this.deferredSinceMs >= this.leastMs;
   }
 
   /** Notes that the origin is being asked now. */
   async asking(): Promise<void> {
     this.askedAtMs = this.ports.now();
+    this.deferredSinceMs = undefined;
     await this.ports.storage.set(this.key, this.askedAtMs);
   }
 

@@ -11,7 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Feed, Installation, News, Release, ReleaseFile, Shelf } from '@peerage/update-agent';
 import { MAX_ARCHIVE_BYTES } from '../limits.js';
-import { stampAfter } from '../list-feed.js';
+import { isStamped, stampAfter } from '../list-feed.js';
 import { type Origin, sha256 } from '../origin.js';
 import { demandTrust, type SourceSettings } from '../settings.js';
 import { damaged, readArchive } from './archive.js';
@@ -68,6 +68,7 @@ export class SuricataFeed implements Feed {
     const { archive = '', checksum = '', size = '', asked = '' } = told?.details ?? {};
     const isDigest = [archive, checksum].every((digest) => /^[0-9a-f]{64}$/.test(digest));
     if (told === undefined || !isDigest || !/^\d{1,9}$/.test(size)) return [];
+    if (!isStamped(told.version, this.ports.now())) return [];
     if (/^\d{1,15}$/.test(asked)) await this.ports.origin.heard(Number(asked));
     const file = (name: string, digest: string): ReleaseFile => ({
       name,

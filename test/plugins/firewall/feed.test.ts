@@ -1,6 +1,7 @@
 /** Sources on several nodes: who asks the origin, what each takes, what stays when it is bad. */
 import assert from 'node:assert/strict';
 import { truncate } from 'node:fs/promises';
+import { stampAfter } from '@peerage/firewall/list-feed.js';
 import { reasonOf } from '@peerage/firewall/sources.js';
 import { useScratch } from '../../fakes/scratch.js';
 import { digestOf, FakeLan } from '../../update-agent/fake-lan.js';
@@ -107,6 +108,26 @@ describe('firewall: a source on the nodes of a LAN', () => {
     });
   }
 
+  it('is of no time to come: such a version would bar all later ones', async () => {
+    publish('203.0.113.1\n');
+    const provider = await node('n1');
+    const other = await listener('n2');
+    await provider.check();
+    await other.check();
+    const digest = digestOf('203.0.113.1\n');
+    const ahead = stampAfter(undefined, other.nowMs + 7 * 86_400_000);
+    for (const release of [`${ahead}-${digest.slice(0, 12)}`, `9${ahead}-${digest.slice(0, 12)}`]) {
+      const told = { component: 'own', release, digest, size: '12', asked: '0' };
+      await provider.node.announce('news', { feed: 'own', ...told });
+      await other.check();
+    }
+    publish('203.0.113.2\n');
+    later(provider, other);
+    assert.equal(await provider.check(), 'updated');
+    await other.check();
+    assert.deepEqual(other.target.blocked, ['203.0.113.2']);
+  });
+
   it('is judged by every node itself: a provider that lies changes nothing', async () => {
     publish('203.0.113.1\n');
     const provider = await node('n1');
@@ -116,7 +137,8 @@ describe('firewall: a source on the nodes of a LAN', () => {
     const lie = '0.0.0.0/1\n';
     const digest = digestOf(lie);
     lan.shared.set(`firewall:own/${digest}`, Buffer.from(lie));
-    const told = { component: 'own', release: '20991231235959-000000000000' };
+    const stamp = stampAfter(undefined, other.nowMs + 60_000);
+    const told = { component: 'own', release: `${stamp}-000000000000` };
     const details = { digest, size: String(lie.length), asked: '0' };
     await provider.node.announce('news', { feed: 'own', ...told, ...details });
     await other.check();
