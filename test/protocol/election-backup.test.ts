@@ -1,6 +1,7 @@
 /** Backup, leases, keep-alive, resignation, and what is refused (PROTOCOL §8.6, §8.7). */
 import assert from 'node:assert/strict';
 import { USUAL_CRITERIA } from '@peerage/core/protocol/election-criteria.js';
+import { EPOCH_JUMP_MAX, EPOCH_STEP_MAX } from '@peerage/core/protocol/limits.js';
 import {
   alive,
   claim,
@@ -98,6 +99,21 @@ describe('a backup (§8.7)', () => {
     assert.deepEqual(kept, [99, 199, 299, 399]);
     stage.pass(300);
     assert.equal(stage.election.designation?.backup, undefined);
+  });
+
+  it('cannot lift the provider’s epoch out of the others’ reach by its word', () => {
+    const stage = new ElectionStage().elected(FIRST);
+    const before = stage.election.designation?.epoch ?? 0;
+    for (const epoch of [2 ** 53 - 1, 9e15, before + EPOCH_JUMP_MAX]) {
+      stage.hear('p', alive({ epoch }));
+      assert.equal(stage.election.designation?.epoch, before);
+    }
+    for (let times = 0; times < 20; times += 1) {
+      const now = stage.election.designation?.epoch ?? 0;
+      stage.hear('p', alive({ epoch: now + EPOCH_STEP_MAX }));
+    }
+    const lifted = (stage.election.designation?.epoch ?? 0) - before;
+    assert.ok(lifted > 0 && lifted < EPOCH_JUMP_MAX / 2, String(lifted));
   });
 
   it('is replaced by one of a better class alone', () => {

@@ -1,6 +1,7 @@
 /** What a monitor reads: metrics in Prometheus' format, health, and only those on the TCP port. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { judgeHealth } from '@peerage/core/service/health.js';
 import { contentOf } from '../fakes/content.js';
@@ -62,6 +63,8 @@ describe('the monitor', function () {
       assert.equal((await fetch(base + path)).status, 404, path);
     }
     assert.equal((await fetch(`${base}/metrics`, { method: 'POST' })).status, 404);
+    assert.equal(await statusOf(base, '//', '127.0.0.1'), 404);
+    assert.equal(await statusOf(base, '/metrics', 'rebound.example'), 421);
   });
 
   it('refuses a port that is taken', async () => {
@@ -100,3 +103,14 @@ describe('health', () => {
     assert.deepEqual(failing({ loopDelaySeconds: 5 }), ['event-loop']);
   });
 });
+
+/** The status for a path as it stands, under a name as it stands. */
+function statusOf(base: string, path: string, host: string): Promise<number | undefined> {
+  const { hostname, port } = new URL(base);
+  return new Promise((resolve, reject) => {
+    get({ hostname, port, path, headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    }).once('error', reject);
+  });
+}
