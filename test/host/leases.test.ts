@@ -13,10 +13,7 @@ import { cutPieces, PIECE_BYTES } from '@peerage/core/trust/pieces.js';
 import type { ResourceRequest } from '@peerage/sdk';
 import { contentOf } from '../fakes/content.js';
 import { until } from '../lan/until.js';
-import { pluginSource, SHORT_TIMES, useHost } from './rig.js';
-
-/** On a busy machine a heartbeat may come late, and a lease would end with it. */
-const PATIENT_TIMES = { ...SHORT_TIMES, pingMs: 5000 };
+import { pluginSource, useHost } from './rig.js';
 
 const URL_TEXT = 'http://a.test/x';
 const SMALL = contentOf('small', 1000);
@@ -45,6 +42,8 @@ class TestLender implements Lender {
   private readonly path: string;
   private readonly content: Buffer;
   isThere = true;
+  /** Whether a process has said that it holds leases; before that every request is a call. */
+  isHeld = false;
 
   constructor(path: string, content: Buffer) {
     this.path = path;
@@ -74,6 +73,7 @@ class TestLender implements Lender {
   }
 
   onObjectsGone(listener: (gone: ObjectsGone) => void) {
+    this.isHeld = true;
     return this.gone.add(listener);
   }
 
@@ -95,7 +95,8 @@ describe('a lease', () => {
     host().services = { lender };
     serve(content);
     const manifest = { commands: [{ name: 'get', description: 'gets it' }] };
-    await host().start({ demo: { source: SOURCE, manifest } }, PATIENT_TIMES);
+    await host().start({ demo: { source: SOURCE, manifest } });
+    await until('leases are held', 15_000, () => lender.isHeld || undefined);
   }
 
   function serve(content: Buffer): void {
