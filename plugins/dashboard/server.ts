@@ -109,8 +109,10 @@ export class DashboardServer {
   }
 
   private async login(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // A body that is too long ends the request, and with it what is known of its connection.
+    const { remoteAddress = '' } = request.socket;
     const form = new URLSearchParams((await bodyOf(request)).toString('utf8'));
-    const opened = this.parts.sessions.open(form.get('password') ?? '');
+    const opened = this.parts.sessions.open(form.get('password') ?? '', remoteAddress);
     if (opened === 'later') return refuse(response, 429, 'too many wrong passwords: wait a minute');
     if (opened === 'wrong') return refuse(response, 403, 'wrong password');
     response.writeHead(303, { location: '/', 'set-cookie': opened.cookie }).end();

@@ -8,15 +8,17 @@ export const COOKIE = 'peerage-dashboard';
 const SESSION_MS = 12 * 3_600_000;
 /** People who look at once. */
 const SESSIONS_MAX = 64;
-/** Wrong passwords in a minute, from anywhere. */
+/** Wrong passwords in a minute from one address: another one's guesses lock nobody out. */
 const GUESSES_MAX = 5;
+/** Addresses whose guesses are counted; with more in a minute, all wait. */
+const GUESSERS_MAX = 256;
 const GUESSES_MS = 60_000;
 
 export class Sessions {
   private readonly password: string;
   private readonly now: () => number;
   private readonly endings = new Map<string, number>();
-  private wrong: number[] = [];
+  private readonly wrong = new Map<string, number[]>();
 
   constructor(password: string, now: () => number) {
     this.password = password;
@@ -32,12 +34,18 @@ export class Sessions {
   }
 
   /** The cookie for the right password; `wrong` or `later` for others. */
-  open(password: string): { readonly cookie: string } | 'wrong' | 'later' {
+  open(password: string, address: string): { readonly cookie: string } | 'wrong' | 'later' {
     const now = this.now();
-    this.wrong = this.wrong.filter((at) => now - at < GUESSES_MS);
-    if (this.wrong.length >= GUESSES_MAX) return 'later';
+    for (const [one, times] of this.wrong) {
+      const late = times.filter((at) => now - at < GUESSES_MS);
+      if (late.length === 0) this.wrong.delete(one);
+      else this.wrong.set(one, late);
+    }
+    const guesses = this.wrong.get(address) ?? [];
+    const isFull = this.wrong.size >= GUESSERS_MAX && guesses.length === 0;
+    if (guesses.length >= GUESSES_MAX || isFull) return 'later';
     if (!same(password, this.password)) {
-      this.wrong.push(now);
+      this.wrong.set(address, [...guesses, now]);
       return 'wrong';
     }
     const token = randomBytes(32).toString('base64url');

@@ -77,6 +77,17 @@ describe('the server of the dashboard', () => {
   });
 });
 
+describe('the sessions of the dashboard', () => {
+  it('are not refused because somebody elsewhere guesses, unless very many do', () => {
+    const sessions = new Sessions(PASSWORD, () => 0);
+    for (let i = 0; i < 10; i += 1) sessions.open('guess', '10.0.0.66');
+    assert.equal(sessions.open(PASSWORD, '10.0.0.66'), 'later');
+    assert.equal(typeof sessions.open(PASSWORD, '10.0.0.5'), 'object');
+    for (let i = 0; i < 300; i += 1) sessions.open('guess', `10.1.${i >> 8}.${i & 255}`);
+    assert.equal(sessions.open(PASSWORD, '10.0.0.5'), 'later');
+  });
+});
+
 describe('the settings of the dashboard', () => {
   it('want a password beyond this machine', () => {
     const settings = (address: string, password: string) => ({ address, port: 1, password });
