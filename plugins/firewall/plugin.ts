@@ -61,6 +61,7 @@ export default class FirewallPlugin extends Plugin {
   private readonly enforcer: Enforcer;
   private readonly electedByMs = Date.now() + ELECTION_MS;
   private hasElections = true;
+  private provider: string | undefined;
 
   constructor(
     context: PluginContext<FirewallSettings>,
@@ -137,6 +138,7 @@ export default class FirewallPlugin extends Plugin {
       node: hostname(),
       lan: hub,
       role: () => this.role(),
+      believes: (node) => !this.hasElections || node === this.provider,
       pins: () => this.wishes.pins,
       peering: this.peering,
       storage: this.storage,
@@ -226,10 +228,12 @@ export default class FirewallPlugin extends Plugin {
   private async follow(): Promise<void> {
     try {
       const following = await this.election.onChange(({ provider }) => {
+        this.provider = provider?.node;
         if (provider === undefined) return;
         for (const source of this.sources) void this.check(source, 'provider');
       });
       this.context.subscriptions.push(following);
+      this.provider ??= (await this.election.provider())?.node;
     } catch (error) {
       if (!/^E_(NOT_AVAILABLE|ELECTION_NONE)$/.test(errorCode(error))) throw error;
       this.hasElections = false;

@@ -37,6 +37,8 @@ export interface SourcePorts extends OriginPorts {
   readonly node: string;
   readonly lan: Announcements;
   readonly role: () => Promise<'poll' | 'listen'>;
+  /** Whether this node's word is enough for a list that nobody signs: the provider's is. */
+  readonly believes: (node: string) => boolean;
   /** By source: the version to stay at. */
   readonly pins: () => Readonly<Record<string, string>>;
   readonly enforcer: Enforcer;
@@ -60,6 +62,7 @@ export async function openSource(settings: SourceSettings, ports: SourcePorts): 
   const feed = list ?? rulesFeed(settings, ports, origin, shelf);
   const agent = new UpdateAgent(feed, {
     ...ports,
+    lan: settings.minisignKey === undefined ? newsFrom(ports.lan, ports.believes) : ports.lan,
     shelf,
     rules: () => ({ pins: ports.pins(), recalls: [] }),
   });
@@ -126,4 +129,19 @@ export class Hub implements Announcements {
     this.listeners.add(listener);
     return { dispose: () => void this.listeners.delete(listener) };
   }
+}
+
+/**
+ * The announcements without other nodes' news. Where nobody signs a list its digest comes from the
+ * news alone: any member could make one up, so only the one that the LAN elected to ask is heard.
+ */
+function newsFrom(lan: Announcements, believes: (node: string) => boolean): Announcements {
+  return {
+    announce: (name, values) => lan.announce(name, values),
+    onAnnouncement: (listener) => {
+      return lan.onAnnouncement((announcement) => {
+        if (announcement.name !== 'news' || believes(announcement.from)) listener(announcement);
+      });
+    },
+  };
 }

@@ -108,6 +108,7 @@ const source = await openSource(
     node: 'worker',
     lan: new Hub(node),
     role: async () => 'poll',
+    believes: () => true,
     pins: () => ({}),
     peering: {
       open: async (request) => {

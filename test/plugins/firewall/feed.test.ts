@@ -128,6 +128,26 @@ describe('firewall: a source on the nodes of a LAN', () => {
     assert.deepEqual(other.target.blocked, ['203.0.113.2']);
   });
 
+  it('that nobody signs is believed of the provider alone', async () => {
+    publish('203.0.113.1\n');
+    const provider = await node('n1');
+    const other = await node('n2', { role: 'listen', provider: 'n1' });
+    const member = lan.node('n3', false);
+    await provider.check();
+    await other.check();
+    const made = '203.0.113.1\n198.51.100.7\n';
+    const digest = digestOf(made);
+    lan.shared.set(`firewall:own/${digest}`, Buffer.from(made));
+    const release = `${stampAfter(undefined, other.nowMs + 60_000)}-${digest.slice(0, 12)}`;
+    const news = { feed: 'own', component: 'own', release, digest, size: '25', asked: '0' };
+    await member.announce('news', news);
+    await other.check();
+    assert.deepEqual(other.target.blocked, ['203.0.113.1']);
+    await provider.node.announce('news', news);
+    await other.check();
+    assert.deepEqual(other.target.blocked, ['198.51.100.7', '203.0.113.1']);
+  });
+
   it('is judged by every node itself: a provider that lies changes nothing', async () => {
     publish('203.0.113.1\n');
     const provider = await node('n1');

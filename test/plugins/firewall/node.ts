@@ -63,6 +63,8 @@ export class MemoryStorage {
 export interface NodeOptions {
   readonly directory: string;
   readonly role?: 'poll' | 'listen';
+  /** Whose news are believed where nobody signs; everybody's by default: no election. */
+  readonly provider?: string;
   readonly hasInternet?: boolean;
   readonly settings?: SourceSettings;
   readonly storage?: MemoryStorage;
@@ -98,7 +100,7 @@ export class FirewallNode {
 
   /** Opens the source and puts what was in force last in force, as the plugin does. */
   async start(): Promise<this> {
-    const { directory, settings = source(), role = 'poll' } = this.options;
+    const { directory, settings = source(), role = 'poll', provider } = this.options;
     await this.wishes.open();
     const hub = new Hub(this.node);
     this.opened = await openSource(settings, {
@@ -106,6 +108,7 @@ export class FirewallNode {
       node: this.node.name,
       lan: hub,
       role: async () => role,
+      believes: (one) => provider === undefined || one === provider,
       pins: () => this.wishes.pins,
       peering: { open: (request) => this.open(request), publish: (one) => this.node.publish(one) },
       storage: this.storage,
