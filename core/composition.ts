@@ -18,8 +18,8 @@ import { composeSurface } from './compose/surface.js';
 import { PluginHosting } from './host/host.js';
 import { ClockKeeper } from './membership/clock-keeper.js';
 import { CurrentIdentity } from './membership/current-identity.js';
-import { openAuthority } from './membership/open-authority.js';
-import { PolicyKeeper } from './membership/policy-keeper.js';
+import { OpenAuthority } from './membership/open-authority.js';
+import { anchorsWith, PolicyKeeper } from './membership/policy-keeper.js';
 import { Renewal } from './membership/renewal.js';
 import { Attendant } from './peering/attendant.js';
 import { PeeringDriver } from './peering/driver.js';
@@ -28,7 +28,7 @@ import { NETWORK_SERVICE } from './ports/elections.js';
 import type { Logger } from './ports/log.js';
 import type { PluginHost } from './ports/ports.js';
 import { ControlService } from './service/control.js';
-import { loadElections, loadIdentity, prepareState, takeLock } from './state.js';
+import { loadElections, loadIdentity, loadPolicy, prepareState, takeLock } from './state.js';
 import { systemClock } from './system.js';
 import { MANNERS_SERVICE, Manners } from './transfer/manners.js';
 import { PeerFetcher } from './transfer/peer-fetch.js';
@@ -69,7 +69,9 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   life.onDispose(await takeLock(stateDirectory));
   const { identity: loaded, solo } = await loadIdentity(stateDirectory);
   const identity = new CurrentIdentity(loaded);
-  const authority = await openAuthority(options, loaded);
+  if (!solo) identity.believe(anchorsWith(loaded.anchors, await loadPolicy(stateDirectory)));
+  const authority = new OpenAuthority(options, identity);
+  await authority.open();
   const store = await ObjectStore.open({
     directory: core.storeDirectory === '' ? join(stateDirectory, 'store') : core.storeDirectory,
     quotaBytes: core.storeQuotaMiB * MIB,
@@ -77,7 +79,7 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   });
   life.onDispose(() => store.close());
   const boot = randomBytes(16).toString('base64url');
-  const keyring = new MemberKeyring(identity.ca, () => systemClock.wallMs());
+  const keyring = new MemberKeyring(identity, () => systemClock.wallMs());
   watchOver(keyring, store, logger);
   const clocks = new SenderClocks();
   const elections = await loadElections(stateDirectory);

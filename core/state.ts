@@ -7,7 +7,7 @@
  *   policy.xml     the newest group policy: who is revoked
  *   elections.json  the epochs of elections, and whom the admin pinned or excluded
  *   join.json      where this node joined its group, and renews its certificate
- *   ca/            the CA (ca.pem) and its books, on the machine that made it
+ *   ca/            the CA (ca.pem; next.pem while it changes) and its books, where it was made
  *   store/ plugins/ control.sock status.sock tickets.sock lock
  */
 import { randomBytes, type X509Certificate } from 'node:crypto';
@@ -28,6 +28,7 @@ import {
   identityToPem,
   issueIdentity,
 } from './trust/authority.js';
+import { openPolicy } from './trust/group-policy.js';
 import { checkRenewable } from './trust/policy.js';
 
 /** A socket's path must fit the system's address structure. */
@@ -192,6 +193,30 @@ export async function makeAuthority(
   return authority;
 }
 
+/** Keeps a CA that is to follow the one of this machine; it is not in force yet. */
+export async function stageAuthority(
+  directory: string,
+  next: Authority,
+  passphrase: string | undefined,
+): Promise<void> {
+  await mkdir(join(directory, 'ca'), { recursive: true, mode: 0o700 });
+  await writeSecret(nextAuthorityPath(directory), authorityToPem(next, passphrase));
+}
+
+/** Puts the CA that was kept in the place of the one before. */
+export function placeAuthority(directory: string): Promise<void> {
+  return rename(nextAuthorityPath(directory), authorityPath(directory));
+}
+
+/** A change that was cut off is finished if the policy says already that the next CA is in force. */
+async function finishRotation(directory: string): Promise<void> {
+  const path = nextAuthorityPath(directory);
+  const pem = await readOptional(path);
+  const policy = pem === undefined ? undefined : await loadPolicy(directory);
+  if (pem === undefined || policy === undefined) return;
+  if (openPolicy(policy, [authorityCertificate(pem, path)]).ok) await placeAuthority(directory);
+}
+
 /** The CA of this machine. @throws CodedError `E_CA_MISSING`, `E_CA_LOCKED`, `E_IDENTITY_INVALID` */
 export async function loadAuthority(directory: string, passphrase?: string): Promise<Authority> {
   return authorityFromPem(await readAuthority(directory), authorityPath(directory), passphrase);
@@ -208,6 +233,7 @@ export async function hasAuthority(directory: string): Promise<boolean> {
 }
 
 async function readAuthority(directory: string): Promise<string> {
+  await finishRotation(directory);
   const pem = await readOptional(authorityPath(directory));
   if (pem === undefined) {
     throw new CodedError('E_CA_MISSING', `there is no CA in ${directory}`, {
@@ -292,4 +318,8 @@ export function saveIdentity(path: string, identity: Identity): Promise<void> {
 
 function authorityPath(directory: string): string {
   return join(directory, 'ca', 'ca.pem');
+}
+
+function nextAuthorityPath(directory: string): string {
+  return join(directory, 'ca', 'next.pem');
 }

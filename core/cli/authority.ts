@@ -3,6 +3,7 @@ import { CodedError, errorCode } from '@peerage/sdk';
 import { CERTIFICATE_DAYS } from '../membership/desk.js';
 import { Ledger } from '../membership/ledger.js';
 import { revokeName } from '../membership/revoke.js';
+import { namesOfBefore, retireAuthority, rotateAuthority } from '../membership/rotate.js';
 import {
   identityPath,
   loadAuthority,
@@ -15,7 +16,7 @@ import {
   saveIdentity,
 } from '../state.js';
 import { checkName, issueIdentity } from '../trust/authority.js';
-import { newSecret, secretHash, tokenText } from '../trust/enrolment.js';
+import { caHash, newSecret, secretHash, tokenText } from '../trust/enrolment.js';
 import { openPolicy } from '../trust/group-policy.js';
 import { ask } from './client.js';
 import type { CommandLine } from './options.js';
@@ -34,9 +35,9 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 
 type Verb = (line: CommandLine, name: string | undefined) => Promise<number>;
 
-const VERBS: Readonly<Record<string, Verb>> = { init, issue, token, list, revoke };
+const VERBS: Readonly<Record<string, Verb>> = { init, issue, token, list, revoke, rotate, retire };
 
-/** `peerage ca init|token|list|issue|revoke`. */
+/** `peerage ca init|token|list|issue|revoke|rotate|retire`. */
 export async function ca(line: CommandLine, verb: string, name: string | undefined) {
   const command = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
   if (command === undefined) throw usage(`ca ${verb} is not known`);
@@ -51,7 +52,7 @@ async function init(line: CommandLine): Promise<number> {
   const authority = await makeAuthority(stateDirectory, line.group ?? 'peerage', passphrase);
   const identity = issueIdentity(authority, line.name ?? machineName(), days, Date.now());
   await saveIdentity(identityPath(stateDirectory), identity);
-  await new Ledger(stateDirectory).record(identity.certificate, Date.now());
+  await new Ledger(stateDirectory).record(identity.certificate, authority.certificate, Date.now());
   const result = { group: authority.group, node: identity.name, kid: identity.kid };
   print(
     line,
@@ -84,7 +85,7 @@ async function issue(line: CommandLine, name: string | undefined): Promise<numbe
   const authority = await loadAuthority(stateDirectory, passphrase);
   await refuseRevoked(stateDirectory, name);
   const identity = issueIdentity(authority, name, days, Date.now());
-  await new Ledger(stateDirectory).record(identity.certificate, Date.now());
+  await new Ledger(stateDirectory).record(identity.certificate, authority.certificate, Date.now());
   await saveIdentity(outputFile, identity);
   print(
     line,
@@ -96,15 +97,16 @@ async function issue(line: CommandLine, name: string | undefined): Promise<numbe
 
 async function list(line: CommandLine): Promise<number> {
   const { stateDirectory } = line;
-  await loadAuthorityCertificate(stateDirectory);
+  const own = caHash(await loadAuthorityCertificate(stateDirectory));
   const ledger = new Ledger(stateDirectory);
   const revoked = await revokedNames(stateDirectory);
   const now = Date.now();
-  const certificates = (await ledger.issued()).map(({ name, kid, expiresAt }) => ({
+  const certificates = (await ledger.issued()).map(({ name, kid, expiresAt, ca = own }) => ({
     name,
     kid,
     expiresAt: new Date(expiresAt).toISOString(),
-    state: revoked.has(name) ? 'revoked' : now > expiresAt ? 'expired' : 'good',
+    ca,
+    state: stateOf(revoked.has(name), now > expiresAt, ca === own),
   }));
   const tokens = (await ledger.tokens()).map(({ name, expiresAt, failures, state }) => ({
     name,
@@ -119,6 +121,58 @@ async function list(line: CommandLine): Promise<number> {
   ];
   const text = formatTable(['NAME', 'KID', 'EXPIRES', 'STATE'], rows);
   print(line, { certificates, tokens, revoked: [...revoked] }, text);
+  return 0;
+}
+
+function stateOf(revoked: boolean, expired: boolean, ofThisCa: boolean): string {
+  if (revoked) return 'revoked';
+  if (expired) return 'expired';
+  return ofThisCa ? 'good' : 'of the CA before';
+}
+
+/** Another CA follows the one of this machine (PROTOCOL §1.9). */
+async function rotate(line: CommandLine): Promise<number> {
+  const { stateDirectory } = line;
+  const passphrase = await readPassphrase(line.passphraseFile);
+  const authority = await loadAuthority(stateDirectory, passphrase);
+  const ledger = new Ledger(stateDirectory);
+  const next = await ledger.change(() => rotateAuthority(stateDirectory, authority, passphrase));
+  const now = Date.now();
+  const tokens = (await ledger.tokens()).filter(({ state, expiresAt }) => {
+    return state === 'open' && now < expiresAt;
+  });
+  const told = await tellNode(stateDirectory);
+  const result = { ca: caHash(next.certificate), told, tokensVoid: tokens.map(({ name }) => name) };
+  const lines = [
+    `the group ${next.group} has a new CA; the one before is believed until \`peerage ca retire\`.`,
+    told
+      ? 'Running nodes learn it now and have new certificates within minutes; see `peerage ca list`.'
+      : 'No node runs here: start it, so that the others learn it and get new certificates.',
+    ...(tokens.length === 0 ? [] : [`Void, make them again: ${tokens.length} open token(s).`]),
+  ];
+  print(line, result, lines.join('\n'));
+  return 0;
+}
+
+/** The CA before the last change is believed no more. @throws CodedError `E_CA_IN_USE` */
+async function retire(line: CommandLine): Promise<number> {
+  const { stateDirectory } = line;
+  const passphrase = await readPassphrase(line.passphraseFile);
+  const authority = await loadAuthority(stateDirectory, passphrase);
+  const ledger = new Ledger(stateDirectory);
+  const revoked = await revokedNames(stateDirectory);
+  const names = namesOfBefore(await ledger.issued(), authority, Date.now());
+  const left = names.filter((name) => !revoked.has(name));
+  if (left.length > 0 && !line.force) {
+    throw new CodedError('E_CA_IN_USE', `certificates of the CA before: ${left.join(', ')}`, {
+      expected: 'every machine has one of the new CA, or its old one has ended',
+      action: 'start those machines and wait for a minute; with --force they must join again',
+    });
+  }
+  await ledger.change(() => retireAuthority(stateDirectory, authority));
+  const told = await tellNode(stateDirectory);
+  const out = left.length === 0 ? '' : ` These must join again: ${left.join(', ')}.`;
+  print(line, { retired: true, told, left }, `the CA before is believed by nobody any more.${out}`);
   return 0;
 }
 
@@ -158,7 +212,7 @@ async function tellNode(stateDirectory: string): Promise<boolean> {
 async function revokedNames(stateDirectory: string): Promise<Set<string>> {
   const bytes = await loadPolicy(stateDirectory);
   if (bytes === undefined) return new Set();
-  const verdict = openPolicy(bytes, await loadAuthorityCertificate(stateDirectory));
+  const verdict = openPolicy(bytes, [await loadAuthorityCertificate(stateDirectory)]);
   return new Set(verdict.ok ? verdict.value.policy.revoked.map(({ name }) => name) : []);
 }
 

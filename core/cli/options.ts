@@ -26,6 +26,8 @@ export interface CommandLine {
   readonly undo: boolean;
   readonly file: string | undefined;
   readonly mirrorPort: number | undefined;
+  /** With ca retire: although machines have certificates of the CA before. */
+  readonly force: boolean;
 }
 
 export const USAGE = `peerage: a LAN fetches each thing from the Internet once, and shares it
@@ -51,6 +53,7 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage ca token --name NAME     one line that lets one machine join under that name
   peerage join HOST[:PORT] TOKEN          join the group of that line; HOST has the CA (TOKEN -: from input)
   peerage ca list | revoke NAME    certificates and open tokens; put a machine out of the group
+  peerage ca rotate | retire       a new CA follows; the one before is believed no more (--force)
   peerage ca issue NAME --out FILE make another machine's identity (its STATE/identity.pem)
 
   --json           print JSON
@@ -59,7 +62,7 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   --sha256 HEX     with get: the bytes' digest; peers may then serve http: URLs too
   --name NAME      this node's name, with ca init  (default: the host's name), or a token's
   --ttl TIME       how long a token is good: 30s, 10m, 1h, 2d   (default: 1h)
-  --passphrase-file FILE  of the CA's key: with ca init, issue, revoke, and start
+  --passphrase-file FILE  of the CA's key: with ca init, issue, revoke, rotate, retire, and start
   --days N         how long a certificate is good  (default: 30)
 `;
 
@@ -87,6 +90,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
         undo: { type: 'boolean', default: false },
         file: { type: 'string' },
         mirror: { type: 'string' },
+        force: { type: 'boolean', default: false },
       },
     });
     const stateDirectory =
@@ -108,6 +112,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       write: values.write,
       undo: values.undo,
       file: values.file === undefined ? undefined : resolve(values.file),
+      force: values.force,
       mirrorPort: values.mirror === undefined ? undefined : Number(values.mirror),
     };
   } catch (cause) {

@@ -48,7 +48,7 @@ function composeSources(register: Register, ground: Ground): void {
       object: (sha) => p.resolve(RequestPath).relays.object(sha),
     };
     const policy = () => p.resolve(PolicyKeeper).bytes;
-    const desk = ground.authority === undefined ? undefined : p.resolve(EnrolmentDesk);
+    const desk = ground.authority.current === undefined ? undefined : p.resolve(EnrolmentDesk);
     const errands: Pick<ErrandDesk, 'answer'> = {
       answer: (...errand) => p.resolve(ErrandDesk).answer(...errand),
     };
@@ -60,6 +60,7 @@ function composeSources(register: Register, ground: Ground): void {
       relays,
       logger,
       policy,
+      succession: () => p.resolve(PolicyKeeper).succession,
       desk,
       errands,
       giving,

@@ -15,10 +15,11 @@ import {
   saveIdentity,
   savePolicy,
 } from '../state.js';
-import { systemClock } from '../system.js';
+import { SystemRandom, systemClock } from '../system.js';
 import { PeerFetcher } from '../transfer/peer-fetch.js';
 import { resignOwn } from '../transfer/resign.js';
 import { ObjectServer } from '../transfer/serve.js';
+import type { Authority } from '../trust/authority.js';
 import { POLICY_BYTES_MAX } from '../trust/group-policy.js';
 import { type Ground, type Register } from './parts.js';
 
@@ -27,20 +28,30 @@ export function composeMembership(register: Register, ground: Ground): void {
   const { identity, store, stateDirectory, logger, authority, keyring } = ground;
   const clock = systemClock;
   const ledger = new Ledger(stateDirectory);
+  const here = (): Authority => {
+    const { current } = authority;
+    assert(current !== undefined, 'only the node that has the CA has a desk');
+    return current;
+  };
   register(EnrolmentDesk, (p) => {
-    assert(authority !== undefined, 'only the node that has the CA has a desk');
     const policy = () => p.resolve(PolicyKeeper).bytes;
-    return new EnrolmentDesk({ authority, ledger, keyring, policy, clock, logger });
+    const anchors = () => identity.anchors;
+    return new EnrolmentDesk({ authority: here, anchors, ledger, keyring, policy, clock, logger });
   });
   register(PolicyKeeper, (p) => {
     return new PolicyKeeper({
-      ca: identity.ca,
+      believer: identity,
       ownName: identity.name,
       clock,
       logger,
       load: () => loadPolicy(stateDirectory),
       save: (bytes) => savePolicy(stateDirectory, bytes),
       fetch: (from) => p.resolve(PeerFetcher).getWhole(from, '/g/policy', POLICY_BYTES_MAX),
+      anchored: () => {
+        p.resolve(ObjectServer).renewed();
+        p.resolve(PeerFetcher).renewed();
+        void authority.open().then(() => p.resolve(Renewal).rotated());
+      },
       enforce: (version, revoked) => {
         keyring.revoke(revoked);
         p.resolve(ObjectServer).dropRevoked();
@@ -65,9 +76,10 @@ export function composeMembership(register: Register, ground: Ground): void {
   register(Renewal, (p) => {
     return new Renewal({
       identity,
-      authority,
+      authority: () => authority.current,
       ledger,
       clock,
+      random: new SystemRandom(),
       logger,
       joinedAt: () => loadJoinedAt(stateDirectory),
       members: () => p.resolve(PeeringDriver).endpoints(),

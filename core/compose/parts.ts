@@ -5,11 +5,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { CurrentIdentity } from '../membership/current-identity.js';
+import type { OpenAuthority } from '../membership/open-authority.js';
 import type { SavedElections } from '../peering/saved-elections.js';
 import type { Configuration } from '../ports/configuration.js';
 import type { Logger } from '../ports/log.js';
 import type { ObjectStore } from '../transfer/store.js';
-import type { Authority } from '../trust/authority.js';
 import type { MemberKeyring } from '../trust/keyring.js';
 import type { SenderClocks } from '../wire/clocks.js';
 
@@ -36,8 +36,8 @@ export interface Ground extends NodeOptions {
   readonly identity: CurrentIdentity;
   readonly solo: boolean;
   readonly store: ObjectStore;
-  /** The group's CA, if it is on this machine and open. */
-  readonly authority: Authority | undefined;
+  /** The group's CA, if it is on this machine. */
+  readonly authority: OpenAuthority;
   readonly keyring: MemberKeyring;
   readonly clocks: SenderClocks;
   /** What elections of earlier runs left. */

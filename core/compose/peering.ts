@@ -53,7 +53,8 @@ export function makeDriver(ground: Ground, parts: Parts): PeeringDriver {
     keyring,
     clocks: ground.clocks,
   });
-  const introducer = new Introducer(keyring, systemClock, core.objectPort);
+  const succeed = (bytes: Buffer) => void parts.resolve(PolicyKeeper).succeed(bytes);
+  const introducer = new Introducer(keyring, systemClock, core.objectPort, succeed);
   opener.onUnknown = (unknown, address) => introducer.unknown(unknown, address);
   return new PeeringDriver({
     peer,

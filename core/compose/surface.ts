@@ -49,7 +49,9 @@ export function composeSurface(register: Register, ground: Ground): void {
       get certificateEnds() {
         return new Date(identity.certificate.validTo).toISOString();
       },
-      authorityEnds: new Date(identity.ca.validTo).toISOString(),
+      get authorityEnds() {
+        return new Date((identity.anchors[0] ?? identity.ca).validTo).toISOString();
+      },
     };
     return new ControlService({
       serve: (on) => {

@@ -1,15 +1,27 @@
 /**
- * Who this node is at the moment. All parts of the node hold this one object and read it when they
- * use it, so that a renewed certificate with a new key is in use everywhere at once.
+ * Who this node is at the moment, and which CAs it believes. All parts of the node hold this one
+ * object and read it when they use it, so that a renewed certificate with a new key, and a CA that
+ * follows another one (PROTOCOL §1.9), are in use everywhere at once.
  */
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import type { Identity } from '../trust/authority.js';
 
 export class CurrentIdentity implements Identity {
   private identity: Identity;
+  private believed: readonly X509Certificate[];
 
   constructor(identity: Identity) {
     this.identity = identity;
+    this.believed = identity.anchors;
+  }
+
+  /** From now on certificates of exactly these CAs are believed, the one in force first. */
+  believe(anchors: readonly X509Certificate[]): void {
+    this.believed = anchors;
+  }
+
+  get anchors(): readonly X509Certificate[] {
+    return this.believed;
   }
 
   /** From now on this is who we are; the name and the group never change. */

@@ -40,7 +40,10 @@ const ATTEMPTS = { perSecond: 20, burst: 40, sourcesMax: 1 };
 const ATTEMPTS_OF_ONE = { perSecond: 2, burst: 10, sourcesMax: 1024 };
 
 export interface DeskOptions {
-  readonly authority: Authority;
+  /** The CA in force; another one when it was changed. */
+  readonly authority: () => Authority;
+  /** The CAs whose certificates may be renewed. */
+  readonly anchors: () => readonly X509Certificate[];
   readonly ledger: Ledger;
   readonly keyring: Keyring;
   /** The newest group policy's bytes, if there is one. */
@@ -99,7 +102,7 @@ export class EnrolmentDesk implements JoinDesk {
   }
 
   private introduce(socket: TLSSocket): object {
-    const { certificate, key } = this.options.authority;
+    const { certificate, key } = this.options.authority();
     const challenge = randomBytes(16).toString('base64url');
     this.challenges.set(socket, challenge);
     const about = transcript(channelOf(socket), certificate, challenge);
@@ -108,7 +111,8 @@ export class EnrolmentDesk implements JoinDesk {
   }
 
   private async enrol(socket: TLSSocket, fields: Fields): Promise<X509Certificate> {
-    const { authority, ledger, clock, keyring } = this.options;
+    const { ledger, clock, keyring } = this.options;
+    const authority = this.options.authority();
     const challenge = this.challenges.get(socket);
     this.challenges.delete(socket);
     if (challenge === undefined || challenge !== fields['challenge']) {
@@ -126,15 +130,16 @@ export class EnrolmentDesk implements JoinDesk {
       this.checkKey('join', about, publicKey, fields['proof'] ?? '');
     });
     if (keyring.isRevoked(name)) throw revoked(name);
-    return this.issue(name, publicKey);
+    return this.issue(authority, name, publicKey);
   }
 
   /** Certifies a member's new key under its old name. */
   private async renew(socket: TLSSocket, fields: Fields): Promise<X509Certificate> {
-    const { authority, clock, keyring } = this.options;
+    const { anchors, clock, keyring } = this.options;
+    const authority = this.options.authority();
     const { raw } = socket.getPeerCertificate();
     const nothing = Buffer.alloc(0);
-    const verdict = checkRenewable(raw ?? nothing, authority.certificate, clock.wallMs());
+    const verdict = checkRenewable(raw ?? nothing, anchors(), clock.wallMs());
     if (!verdict.ok) {
       throw new CodedError('E_RENEWAL_REFUSED', `the certificate shown is ${verdict.fault}`, {
         expected: 'a certificate of this group that expired at most 7 days ago',
@@ -145,7 +150,7 @@ export class EnrolmentDesk implements JoinDesk {
     const publicKey = Buffer.from(fields['key'] ?? '', 'base64url');
     const about = transcript(channelOf(socket), authority.certificate, '');
     this.checkKey('renew', about, publicKey, fields['proof'] ?? '');
-    return this.issue(verdict.node.name, publicKey);
+    return this.issue(authority, verdict.node.name, publicKey);
   }
 
   /** @throws CodedError `E_ENROL_KEY`, `E_ENROL_PROOF` */
@@ -161,12 +166,17 @@ export class EnrolmentDesk implements JoinDesk {
     }
   }
 
-  private async issue(name: string, publicKey: Buffer): Promise<X509Certificate> {
-    const { authority, ledger, clock, logger } = this.options;
+  /** By the CA that all proofs were about: it may change while a body is on its way. */
+  private async issue(
+    authority: Authority,
+    name: string,
+    publicKey: Buffer,
+  ): Promise<X509Certificate> {
+    const { ledger, clock, logger } = this.options;
     const key = readP256(publicKey);
     if (key === undefined || !spki(key).equals(publicKey)) throw proofFault('no key');
     const certificate = certify(authority, name, key, CERTIFICATE_DAYS, clock.wallMs());
-    await ledger.record(certificate, clock.wallMs());
+    await ledger.record(certificate, authority.certificate, clock.wallMs());
     logger.log('info', 'certificate-issued', { node: name, until: certificate.validTo });
     return certificate;
   }

@@ -90,7 +90,7 @@ function judgeAuthority(opening: Answer, token: Token, where: string): X509Certi
 
 function judgeServer({ socket }: Answer, ca: X509Certificate, where: string, wallMs: number): void {
   const { raw } = socket.getPeerCertificate();
-  const verdict = checkNodeCertificate(raw ?? Buffer.alloc(0), ca, wallMs);
+  const verdict = checkNodeCertificate(raw ?? Buffer.alloc(0), [ca], wallMs);
   if (!verdict.ok) throw refused(`the certificate of ${where} is refused (${verdict.fault})`);
 }
 
@@ -105,7 +105,7 @@ export function readGrant(
   wallMs: number,
 ): Joined {
   const der = Buffer.from(textOf(answer, 'certificate'), 'base64url');
-  const verdict = checkNodeCertificate(der, ca, wallMs);
+  const verdict = checkNodeCertificate(der, [ca], wallMs);
   if (!verdict.ok) throw refused(`the certificate that was issued is ${verdict.fault}`);
   const { certificate, name } = verdict.node;
   if (!spki(certificate.publicKey).equals(spki(privateKey))) {
@@ -114,7 +114,7 @@ export function readGrant(
   const identity = identityOf(privateKey, certificate, name, ca);
   const bytes = Buffer.from(textOf(answer, 'policy'), 'base64url');
   if (bytes.length === 0) return { identity, policy: undefined };
-  const policy = openPolicy(bytes, ca);
+  const policy = openPolicy(bytes, [ca]);
   if (!policy.ok) throw refused(`the group policy does not hold (${policy.reason})`);
   return { identity, policy: policy.value };
 }

@@ -3,7 +3,7 @@
  * node write them, so each change is made under a lock file, read anew and written whole.
  *
  *   STATE/ca/tokens.json   hashes of tokens with name, end, failures and state; never a token
- *   STATE/ca/issued.json   name, kid and end of every certificate
+ *   STATE/ca/issued.json   name, kid, end and CA of every certificate
  *
  * Invariants: a token is marked as used, on disk, before its certificate is made; a used, expired or
  * burnt token is remembered for a while, so that its refusal can say why.
@@ -16,6 +16,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { CodedError, errorCode } from '@peerage/sdk';
 import { isAlive } from '../state.js';
 import { keyId } from '../trust/certificate.js';
+import { caHash } from '../trust/enrolment.js';
 import { commonName } from '../trust/policy.js';
 
 /** Attempts with the right secret and wrong proofs after which a token is burnt. */
@@ -43,6 +44,8 @@ export interface IssuedRecord {
   readonly name: string;
   readonly kid: string;
   readonly expiresAt: number;
+  /** The hash by which its CA identifies itself in tokens; not noted by earlier versions. */
+  readonly ca?: string;
 }
 
 export class Ledger {
@@ -105,15 +108,16 @@ export class Ledger {
     });
   }
 
-  /** Notes a certificate. @throws CodedError `E_CA_BUSY`, `E_LEDGER_FULL` */
-  record(certificate: X509Certificate, nowMs: number): Promise<void> {
+  /** Notes a certificate that a CA issued. @throws CodedError `E_CA_BUSY`, `E_LEDGER_FULL` */
+  record(certificate: X509Certificate, issuer: X509Certificate, nowMs: number): Promise<void> {
     return this.change(async () => {
       const kept = (await this.issued()).filter(({ expiresAt }) => nowMs - expiresAt < MEMORY_MS);
       if (kept.length >= ISSUED_MAX) throw full('certificates', ISSUED_MAX);
       const name = commonName(certificate) ?? '';
       const kid = keyId(certificate.publicKey);
       const expiresAt = Date.parse(certificate.validTo);
-      await this.write('issued.json', [...kept, { name, kid, expiresAt }]);
+      const ca = caHash(issuer);
+      await this.write('issued.json', [...kept, { name, kid, expiresAt, ca }]);
     });
   }
 

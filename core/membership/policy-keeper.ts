@@ -11,14 +11,21 @@ import { BoundedMap } from '../base/bounded.js';
 import type { Clock, InstantMs } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type { PeerEndpoint } from '../ports/ports.js';
-import { openPolicy, type SignedPolicy } from '../trust/group-policy.js';
+import { anchorsUnder, openPolicy, type SignedPolicy } from '../trust/group-policy.js';
+import { openSuccession } from '../trust/succession.js';
 
 /** A member whose promise of a newer policy did not hold is not asked again for this long. */
 const FAILURE_PAUSE_MS = 5000;
 const FAILURES_MAX = 1024;
 
+/** The CAs that this node believes; `CurrentIdentity` is where they are kept. */
+export interface Believer {
+  readonly anchors: readonly X509Certificate[];
+  believe(anchors: readonly X509Certificate[]): void;
+}
+
 export interface PolicyKeeperOptions {
-  readonly ca: X509Certificate;
+  readonly believer: Believer;
   /** This node's own name: it says so if it is revoked itself. */
   readonly ownName: string;
   readonly clock: Clock;
@@ -29,6 +36,8 @@ export interface PolicyKeeperOptions {
   readonly fetch: (from: PeerEndpoint) => Promise<Buffer>;
   /** Puts a policy in force; must not throw. */
   readonly enforce: (version: number, revoked: ReadonlySet<string>) => void;
+  /** Called when other CAs are believed than before; before `enforce`; must not throw. */
+  readonly anchored: () => void;
 }
 
 /** The policy as the admin sees it. */
@@ -36,6 +45,15 @@ export interface PolicyStatus {
   readonly version: number;
   readonly issued: string | undefined;
   readonly revoked: readonly string[];
+}
+
+/** The CAs that are believed with the policy of the state directory, if it holds. */
+export function anchorsWith(
+  anchors: readonly X509Certificate[],
+  policy: Buffer | undefined,
+): readonly X509Certificate[] {
+  const verdict = policy === undefined ? undefined : openPolicy(policy, anchors);
+  return verdict?.ok ? anchorsUnder(verdict.value) : anchors;
 }
 
 export class PolicyKeeper {
@@ -56,6 +74,26 @@ export class PolicyKeeper {
 
   get version(): number {
     return this.current?.policy.version ?? 0;
+  }
+
+  /** How the CA in force followed the one before, for those who know only that one. */
+  get succession(): Buffer | undefined {
+    return this.current?.policy.change?.succession;
+  }
+
+  /**
+   * A CA that is believed says that another one follows it: both are, until the policy tells more.
+   * @returns whether it holds and is news
+   */
+  succeed(bytes: Buffer): boolean {
+    const { believer, logger } = this.options;
+    const verdict = openSuccession(bytes, believer.anchors);
+    if (!verdict.ok || holds(believer.anchors, verdict.value.ca)) return false;
+    // One that was followed itself is not followed again: the policy in force knows better.
+    if (this.current?.policy.change?.previous !== undefined) return false;
+    this.believe([verdict.value.ca, ...believer.anchors]);
+    logger.log('info', 'ca-succession-heard', { ca: verdict.value.ca.fingerprint256 });
+    return true;
   }
 
   status(): PolicyStatus {
@@ -107,8 +145,8 @@ export class PolicyKeeper {
   }
 
   private accept(bytes: Buffer, from: string): boolean {
-    const { ca, ownName, logger, enforce } = this.options;
-    const verdict = openPolicy(bytes, ca);
+    const { believer, ownName, logger, enforce } = this.options;
+    const verdict = openPolicy(bytes, believer.anchors);
     if (!verdict.ok) {
       const why = { code: 'E_POLICY_INVALID', from, reason: verdict.reason };
       logger.log('warn', 'policy-refused', why);
@@ -118,13 +156,27 @@ export class PolicyKeeper {
     if (version <= this.version) return false;
     this.current = verdict.value;
     const names = new Set(revoked.map(({ name }) => name));
+    this.believe(anchorsUnder(verdict.value));
     enforce(version, names);
     logger.log('info', 'policy-taken', { version, revoked: names.size, from });
     if (names.has(ownName)) logger.log('error', 'revoked', { code: 'E_REVOKED', node: ownName });
     return true;
   }
 
+  private believe(anchors: readonly X509Certificate[]): void {
+    const { believer, anchored } = this.options;
+    const before = believer.anchors;
+    const same = anchors.length === before.length && anchors.every((ca) => holds(before, ca));
+    if (same) return;
+    believer.believe(anchors);
+    anchored();
+  }
+
   private pause(kid: string): void {
     this.pausedUntil.set(kid, this.options.clock.nowMs() + FAILURE_PAUSE_MS);
   }
+}
+
+function holds(anchors: readonly X509Certificate[], ca: X509Certificate): boolean {
+  return anchors.some(({ raw }) => raw.equals(ca.raw));
 }

@@ -1,11 +1,13 @@
 /**
- * Renewing this node's certificate at two thirds of its life, with a new key, over mutual TLS with
- * the node that has the CA (PROTOCOL §1.7); taken into use without a restart.
+ * Renewing this node's certificate at two thirds of its life, and when another CA followed (PROTOCOL
+ * §1.9), with a new key, over mutual TLS with the node that has the CA (§1.7); taken into use
+ * without a restart.
  *
  * Invariants: the old identity stays in use until the new one was judged and is on disk; a failure
  * only means another try later, and is louder the less time is left.
  */
 import { CodedError } from '@peerage/sdk';
+import type { Random } from '../base/random.js';
 import type { Clock } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type { JoinedAt } from '../state.js';
@@ -13,7 +15,7 @@ import { type Authority, certify, type Identity, identityOf, newKeys } from '../
 import { spki } from '../trust/certificate.js';
 import { channelOf, prove, transcript } from '../trust/enrolment.js';
 import { checkNodeCertificate } from '../trust/policy.js';
-import { Connection, refusalOf } from './connection.js';
+import { Connection, refusalOf, textOf } from './connection.js';
 import { CERTIFICATE_DAYS } from './desk.js';
 import { readGrant } from './join.js';
 import type { Ledger } from './ledger.js';
@@ -23,15 +25,26 @@ const LOOK_MS = 60 * 60_000;
 /** A certificate is renewed after this share of its life; without success it is an alarm later. */
 const RENEW_AT = 2 / 3;
 const ALARM_AT = 0.9;
+/**
+ * After a change of the CA the others are told first, then the machine that has it gets its own new
+ * certificate, then the others, spread so that they do not all come at once.
+ */
+const ROTATION_TOLD_MS = 5000;
+const ROTATION_SPREAD_MS_MIN = 1000;
+/** For each member: half of what the desk answers in all (`ATTEMPTS`). */
+const ROTATION_EACH_MS = 100;
+/** Who was away may not know the machine with the CA yet: it says hello every 10 s. */
+const ROTATION_RETRY_MS = 12_000;
 /** Members that are asked in one attempt, besides the machine where this node joined. */
 const ASKED_MAX = 8;
 
 export interface RenewalOptions {
   readonly identity: Identity;
   /** The CA of this very machine, if it is here and open. */
-  readonly authority: Authority | undefined;
+  readonly authority: () => Authority | undefined;
   readonly ledger: Ledger;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   /** Where this node joined, if it joined by a token. */
   readonly joinedAt: () => Promise<JoinedAt | undefined>;
@@ -50,7 +63,9 @@ export function lifePassed({ certificate }: Identity, wallMs: number): number {
 export class Renewal {
   private readonly options: RenewalOptions;
   private timer: NodeJS.Timeout | undefined;
+  private rotation: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
+  private stopped = false;
 
   constructor(options: RenewalOptions) {
     this.options = options;
@@ -62,19 +77,42 @@ export class Renewal {
     void this.look();
   }
 
+  /** Another CA follows the one of our certificate: it is time, but not for all at once. */
+  rotated(): void {
+    const { authority, members, random } = this.options;
+    const spreadMaxMs = Math.max(ROTATION_SPREAD_MS_MIN, members().length * ROTATION_EACH_MS);
+    const spreadMs = authority() === undefined ? random.fraction() * spreadMaxMs : 0;
+    this.lookAfter(ROTATION_TOLD_MS + spreadMs);
+  }
+
+  private lookAfter(waitMs: number): void {
+    clearTimeout(this.rotation);
+    this.rotation = setTimeout(() => void this.look(), waitMs);
+    this.rotation.unref();
+  }
+
   async stop(): Promise<void> {
+    this.stopped = true;
     clearInterval(this.timer);
+    clearTimeout(this.rotation);
     await this.running;
   }
 
   /** Renews if it is time; never rejects. */
   look(): Promise<void> {
-    const passed = lifePassed(this.options.identity, this.options.clock.wallMs());
-    if (passed < RENEW_AT) return Promise.resolve();
+    const { identity, clock } = this.options;
+    const passed = lifePassed(identity, clock.wallMs());
+    if (passed < RENEW_AT && !this.followed) return Promise.resolve();
     this.running ??= this.attempt(passed).finally(() => {
       this.running = undefined;
     });
     return this.running;
+  }
+
+  /** Whether another CA is in force than the one that issued our certificate. */
+  private get followed(): boolean {
+    const { anchors, ca } = this.options.identity;
+    return anchors[0]?.raw.equals(ca.raw) === false;
   }
 
   private async attempt(passed: number): Promise<void> {
@@ -88,11 +126,13 @@ export class Renewal {
       const level = passed < ALARM_AT ? 'warn' : 'error';
       const until = identity.certificate.validTo;
       logger.log(level, 'certificate-not-renewed', { until, error });
+      if (this.followed && !this.stopped) this.lookAfter(ROTATION_RETRY_MS);
     }
   }
 
   private async renew(): Promise<Identity> {
-    const { authority, joinedAt, members } = this.options;
+    const { joinedAt, members } = this.options;
+    const authority = this.options.authority();
     if (authority !== undefined) return this.renewHere(authority);
     const first = await joinedAt();
     const asked = [...(first === undefined ? [] : [first]), ...members().slice(0, ASKED_MAX)];
@@ -113,8 +153,8 @@ export class Renewal {
     const { privateKey, publicKey } = newKeys();
     const { name } = identity;
     const certificate = certify(authority, name, publicKey, CERTIFICATE_DAYS, clock.wallMs());
-    await ledger.record(certificate, clock.wallMs());
-    return identityOf(privateKey, certificate, name, identity.ca);
+    await ledger.record(certificate, authority.certificate, clock.wallMs());
+    return identityOf(privateKey, certificate, name, authority.certificate);
   }
 
   private async renewAt({ host, port }: JoinedAt): Promise<Identity> {
@@ -127,19 +167,24 @@ export class Renewal {
       const opening = await connection.send('GET', '/j/ca');
       if (opening.status !== 200) throw refusalOf(opening, where);
       const server = opening.socket.getPeerCertificate().raw ?? Buffer.alloc(0);
-      const verdict = checkNodeCertificate(server, identity.ca, clock.wallMs());
+      const verdict = checkNodeCertificate(server, identity.anchors, clock.wallMs());
       if (!verdict.ok) {
         throw new CodedError('E_ENROL_REFUSED', `${where} is not of our group: ${verdict.fault}`);
       }
+      const shown = Buffer.from(textOf(opening, 'ca'), 'base64url');
+      const ca = identity.anchors.find(({ raw }) => raw.equals(shown));
+      if (ca === undefined) {
+        throw new CodedError('E_ENROL_REFUSED', `${where} shows a CA that is not our group's`);
+      }
       const { privateKey } = newKeys();
       const publicKey = spki(privateKey);
-      const about = transcript(channelOf(opening.socket), identity.ca, '');
+      const about = transcript(channelOf(opening.socket), ca, '');
       const answer = await connection.send('POST', '/j/renew', {
         key: publicKey.toString('base64url'),
         proof: prove('renew', about, publicKey, privateKey),
       });
       if (answer.status !== 200) throw refusalOf(answer, where);
-      const granted = readGrant(answer, privateKey, identity.ca, clock.wallMs());
+      const granted = readGrant(answer, privateKey, ca, clock.wallMs());
       if (granted.identity.name === identity.name) return granted.identity;
       throw new CodedError('E_ENROL_REFUSED', `${where} issued another name`);
     } finally {

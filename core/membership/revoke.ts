@@ -28,19 +28,22 @@ export async function revokeName(
     });
   }
   const version = (before?.version ?? 0) + 1;
-  const policy = { group: authority.group, version, issued: Date.now(), revoked };
-  const signed = signPolicy(policy, authority.key);
+  const signed = signPolicy(
+    { ...before, group: authority.group, version, issued: Date.now(), revoked },
+    authority,
+  );
   await savePolicy(stateDirectory, signed.bytes);
   return signed.policy;
 }
 
-async function readPolicy(
+/** The policy of the state directory, if there is one. @throws CodedError `E_POLICY_INVALID` */
+export async function readPolicy(
   stateDirectory: string,
   authority: Authority,
 ): Promise<GroupPolicy | undefined> {
   const bytes = await loadPolicy(stateDirectory);
   if (bytes === undefined) return undefined;
-  const verdict = openPolicy(bytes, authority.certificate);
+  const verdict = openPolicy(bytes, [authority.certificate]);
   if (verdict.ok) return verdict.value.policy;
   throw new CodedError('E_POLICY_INVALID', `policy.xml does not hold (${verdict.reason})`, {
     expected: 'a group policy signed by the CA of this machine',

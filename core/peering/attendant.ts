@@ -59,13 +59,13 @@ class Attendance {
     this.identity = identity;
     this.provider = provider;
     this.onLost = onLost;
-    const { key, certificate, ca } = identity;
+    const { key, certificate, anchors } = identity;
     this.agent = new Agent({
       keepAlive: true,
       maxSockets: 1,
       key: key.export({ type: 'pkcs8', format: 'pem' }),
       cert: certificate.toString(),
-      ca: ca.toString(),
+      ca: anchors.map(String),
       minVersion: 'TLSv1.3',
       checkServerIdentity: (_host, peer) => this.judge(peer.raw),
     });
@@ -114,7 +114,7 @@ class Attendance {
   }
 
   private judge(certificate: Buffer): Error | undefined {
-    const verdict = checkNodeCertificate(certificate, this.identity.ca, Date.now());
+    const verdict = checkNodeCertificate(certificate, this.identity.anchors, Date.now());
     if (verdict.ok && verdict.node.kid === this.provider.kid) return undefined;
     return new Error('this is not the provider');
   }

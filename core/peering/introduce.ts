@@ -1,11 +1,13 @@
 /**
  * Fetches the certificate of a sender that we do not know (PROTOCOL §2.5): only from the packet's
  * own source address on our group's object port, small, rarely, and only believed if it hashes to
- * the kid and ends in the pinned CA. The one thing that an unverified packet can make us do.
+ * the kid and ends in a CA that is believed, or that such a one says follows it (§1.9). The one
+ * thing that an unverified packet can make us do.
  */
 import { request } from 'node:https';
 import { BoundedMap } from '../base/bounded.js';
 import type { Clock, InstantMs } from '../base/time.js';
+import { SUCCESSION_HEADER } from '../trust/succession.js';
 import type { Keyring } from '../wire/open.js';
 
 /** At most this many fetches a second in all, one in flight per address. */
@@ -18,13 +20,21 @@ const ADDRESSES_MAX = 1024;
 
 export class Introducer {
   private readonly keyring: Keyring;
+  private readonly succeed: (succession: Buffer) => void;
   private readonly clock: Clock;
   private readonly objectPort: number;
   private readonly quietUntil = new BoundedMap<string, InstantMs>(ADDRESSES_MAX);
   private lastAt: InstantMs = Number.NEGATIVE_INFINITY;
 
-  constructor(keyring: Keyring, clock: Clock, objectPort: number) {
+  /** @param succeed takes what comes beside a certificate of a CA that followed ours; it judges */
+  constructor(
+    keyring: Keyring,
+    clock: Clock,
+    objectPort: number,
+    succeed: (succession: Buffer) => void,
+  ) {
     this.keyring = keyring;
+    this.succeed = succeed;
     this.clock = clock;
     this.objectPort = objectPort;
   }
@@ -36,13 +46,18 @@ export class Introducer {
     if ((this.quietUntil.get(address) ?? Number.NEGATIVE_INFINITY) > now) return;
     this.lastAt = now;
     this.quietUntil.set(address, now + FAILURE_MEMORY_MS);
-    this.fetch(kid, address, (certificate) => {
+    this.fetch(kid, address, (certificate, succession) => {
+      if (succession !== undefined) this.succeed(succession);
       const learnt = this.keyring.learn(kid, certificate.toString('base64url'));
       if (learnt !== undefined) this.quietUntil.delete(address);
     });
   }
 
-  private fetch(kid: string, host: string, done: (certificate: Buffer) => void): void {
+  private fetch(
+    kid: string,
+    host: string,
+    done: (certificate: Buffer, succession: Buffer | undefined) => void,
+  ): void {
     const outgoing = request(
       {
         host,
@@ -64,7 +79,10 @@ export class Introducer {
         });
         response.on('error', () => undefined);
         response.on('end', () => {
-          if (response.statusCode === 200) done(Buffer.concat(chunks));
+          const beside = response.headers[SUCCESSION_HEADER];
+          const succession =
+            typeof beside === 'string' ? Buffer.from(beside, 'base64url') : undefined;
+          if (response.statusCode === 200) done(Buffer.concat(chunks), succession);
         });
       },
     );

@@ -11,7 +11,7 @@ export interface Warning {
 }
 
 const DAY_MS = 86_400_000;
-/** A CA cannot be replaced in a day: every machine of the group is concerned. */
+/** A CA is not replaced in a day: every machine of the group needs a new certificate. */
 const AUTHORITY_WARNING_MS = 180 * DAY_MS;
 /** Renewal begins ten days before the end; three days before, something is wrong with it. */
 const CERTIFICATE_WARNING_MS = 3 * DAY_MS;
@@ -37,7 +37,7 @@ export function warningsOf(facts: {
   }
   const endsSoon = (ends: string, withinMs: number) => Date.parse(ends) - now < withinMs;
   if (!about.solo && endsSoon(about.authorityEnds, AUTHORITY_WARNING_MS)) {
-    const message = `the group's CA ends ${about.authorityEnds.slice(0, 10)}; all its certificates end with it: begin a new group before`;
+    const message = `the group's CA ends ${about.authorityEnds.slice(0, 10)}; all its certificates end with it: peerage ca rotate before`;
     warnings.push({ kind: 'authority-ends', message });
   }
   if (!about.solo && endsSoon(about.certificateEnds, CERTIFICATE_WARNING_MS)) {

@@ -273,7 +273,7 @@ export class PeerFetcher {
     }
   }
 
-  /** Our certificate is another one: connections to come show it, those in use run out. */
+  /** Our certificate is another one, or the CAs that are believed: connections to come show it, those in use run out. */
   renewed(): void {
     this.secureContext = secureContextOf(this.identity);
     this.agents.clear();
@@ -361,7 +361,7 @@ export class PeerFetcher {
   }
 
   private judge(certificate: Buffer, kid: string): Error | undefined {
-    const verdict = checkNodeCertificate(certificate, this.identity.ca, Date.now());
+    const verdict = checkNodeCertificate(certificate, this.identity.anchors, Date.now());
     if (!verdict.ok) return new PeerFault('failed', `certificate refused: ${verdict.fault}`);
     if (verdict.node.kid !== kid) return new PeerFault('failed', 'another node answered');
     if (this.keyring.isRevoked(verdict.node.name)) return new PeerFault('failed', 'revoked');
@@ -369,11 +369,11 @@ export class PeerFetcher {
   }
 }
 
-function secureContextOf({ key, certificate, ca }: Identity): SecureContext {
+function secureContextOf({ key, certificate, anchors }: Identity): SecureContext {
   return createSecureContext({
     key: key.export({ type: 'pkcs8', format: 'pem' }),
     cert: certificate.toString(),
-    ca: ca.toString(),
+    ca: anchors.map(String),
     minVersion: 'TLSv1.3',
   });
 }

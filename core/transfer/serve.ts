@@ -27,9 +27,11 @@ import type { JoinDesk } from '../ports/ports.js';
 import type { Copy } from '../protocol/message.js';
 import type { Identity } from '../trust/authority.js';
 import { PIECE_BYTES } from '../trust/pieces.js';
-import { checkNodeCertificate, type NodeCertificate } from '../trust/policy.js';
+import { checkNodeCertificate, issuerOf, type NodeCertificate } from '../trust/policy.js';
+import { SUCCESSION_HEADER } from '../trust/succession.js';
 import type { Keyring } from '../wire/open.js';
 import { Admission } from './admission.js';
+import { beginPart } from './asked-part.js';
 import type { Entry } from './catalogue.js';
 import type { ErrandDesk } from './errand-desk.js';
 import type { Flight } from './flight.js';
@@ -44,7 +46,6 @@ import type { ObjectStore } from './store.js';
 const ROUTE = /^\/([opacf])\/([0-9a-f]{64}|[A-Za-z0-9_-]{22})$/;
 const JOIN_ROUTES = ['/j/ca', '/j/enrol', '/j/renew'];
 const POLICY_ROUTE = '/g/policy';
-const RANGE = /^bytes=(\d{1,15})-(\d{0,15})$/;
 /** Uploads at once; further requests are told to come back (§6.2). */
 const UPLOADS_MAX = 32;
 /** Connections in all on one address, of members nearly all: `admission` bounds strangers. */
@@ -88,6 +89,8 @@ export interface ObjectServerOptions {
   readonly uploadsMax?: number;
   /** The newest group policy's exact bytes. */
   readonly policy?: () => Buffer | undefined;
+  /** How the CA in force followed the one before, if it did (§1.9). */
+  readonly succession?: () => Buffer | undefined;
   /** Where joining is answered; only on the node that has the CA. */
   readonly desk?: JoinDesk | undefined;
   /** What is done for nodes without Internet. */
@@ -108,9 +111,12 @@ export class ObjectServer {
     this.options = options;
   }
 
-  /** Cuts the connections of members that are revoked now. */
+  /** Cuts the connections of members that are revoked now, or of a CA that is retired. */
   dropRevoked(): void {
-    this.admission.expel(({ name }) => this.options.keyring.isRevoked(name));
+    const { identity, keyring } = this.options;
+    this.admission.expel(({ name, certificate }) => {
+      return keyring.isRevoked(name) || issuerOf(certificate, identity.anchors) === undefined;
+    });
   }
 
   /** Shows another certificate on connections to come. */
@@ -119,11 +125,11 @@ export class ObjectServer {
   }
 
   private credentials() {
-    const { key, certificate, ca } = this.options.identity;
+    const { key, certificate, anchors } = this.options.identity;
     return {
       key: key.export({ type: 'pkcs8', format: 'pem' }),
       cert: certificate.toString(),
-      ca: ca.toString(),
+      ca: anchors.map(String),
       minVersion: 'TLSv1.3',
     } as const;
   }
@@ -206,6 +212,9 @@ export class ObjectServer {
   private answerCertificate(response: ServerResponse, kid: string): void {
     const { identity } = this.options;
     if (kid !== identity.kid) return this.refuse(response, 404, 'unknown-kid');
+    const succession = this.options.succession?.();
+    if (succession !== undefined)
+      response.setHeader(SUCCESSION_HEADER, succession.toString('base64url'));
     sendWhole(response, identity.certificate.raw);
   }
 
@@ -288,18 +297,11 @@ export class ObjectServer {
     });
   }
 
-  /** The bytes that are asked for; sets the head. `undefined` if the request was refused. */
+  /** The bytes that are asked for; `undefined` if the request is answered already. */
   private beginPart(request: IncomingMessage, response: ServerResponse, sizeBytes: number) {
-    const range = RANGE.exec(request.headers.range ?? '');
-    const start = Number(range?.[1] ?? 0);
-    const end = range?.[2] ? Math.min(Number(range[2]) + 1, sizeBytes) : sizeBytes;
-    if (range !== null && start >= end) return this.refuse(response, 416, 'bad-range');
-    response.statusCode = range === null ? 200 : 206;
-    response.setHeader('content-length', end - start);
-    if (range !== null)
-      response.setHeader('content-range', `bytes ${start}-${end - 1}/${sizeBytes}`);
-    if (request.method !== 'HEAD') return { start, end };
-    return void response.end();
+    const part = beginPart(request, response, sizeBytes);
+    if (part === 'unsatisfiable') return this.refuse(response, 416, 'bad-range');
+    return request.method === 'HEAD' ? void response.end() : part;
   }
 
   /** Sends a body, or names those who have it or will soon (§6.4). */
@@ -364,7 +366,7 @@ export class ObjectServer {
     // Of a closed connection there is nothing left to be had.
     const { raw } = socket.getPeerCertificate() ?? {};
     if (raw === undefined) return undefined;
-    const verdict = checkNodeCertificate(raw, this.options.identity.ca, Date.now());
+    const verdict = checkNodeCertificate(raw, this.options.identity.anchors, Date.now());
     if (!verdict.ok || this.options.keyring.isRevoked(verdict.node.name)) return undefined;
     return verdict.node;
   }

@@ -33,7 +33,10 @@ export interface Identity {
   readonly group: string;
   readonly key: KeyObject;
   readonly certificate: X509Certificate;
+  /** The CA that issued the certificate: what this node is pinned to. */
   readonly ca: X509Certificate;
+  /** The CAs whose certificates are believed: `ca`, and another one while it changes (§1.9). */
+  readonly anchors: readonly X509Certificate[];
 }
 
 /** A new P-256 key pair. */
@@ -117,7 +120,8 @@ export function identityOf(
   name: string,
   ca: X509Certificate,
 ): Identity {
-  return { name, kid: keyId(key), group: commonName(ca) ?? '', key, certificate, ca };
+  const group = commonName(ca) ?? '';
+  return { name, kid: keyId(key), group, key, certificate, ca, anchors: [ca] };
 }
 
 /** The PEM bundle of an identity: private key, certificate, CA certificate. Keep it secret. */
@@ -180,9 +184,9 @@ export function identityFromPem(
   }
   const group = commonName(ca);
   if (group === undefined || !ca.ca) throw identityFault(file, 'the second certificate is no CA');
-  const verdict = judge(certificate.raw, ca, wallMs);
+  const verdict = judge(certificate.raw, [ca], wallMs);
   if (!verdict.ok) throw identityFault(file, `its certificate is refused (${verdict.fault})`);
-  return { name: verdict.node.name, kid: verdict.node.kid, group, key, certificate, ca };
+  return identityOf(key, certificate, verdict.node.name, ca);
 }
 
 /**

@@ -2,8 +2,9 @@
  * Which certificates we take for a member's: our own rules over node:crypto, checked in full each
  * time (X509Certificate.verify alone ignores dates, usage and the chain's shape). PROTOCOL §1.1.
  *
- * Invariants: the issuer is the pinned CA and nothing in between; P-256 and SHA-256 only; a node's
- * certificate can never act as a CA; never throws on hostile bytes.
+ * Invariants: the issuer is a trust anchor (the pinned CA; two while it changes, §1.9) and nothing
+ * in between; P-256 and SHA-256 only; a node's certificate can never act as a CA; never throws on
+ * hostile bytes.
  */
 import { X509Certificate } from 'node:crypto';
 import { keyId } from './certificate.js';
@@ -52,17 +53,17 @@ export function commonName(certificate: X509Certificate): string | undefined {
   return NAME_PATTERN.test(name) ? name : undefined;
 }
 
-/** Judges the certificate of a node against the pinned CA at a wall-clock time. */
+/** Judges the certificate of a node against the trust anchors at a wall-clock time. */
 export function checkNodeCertificate(
   der: Buffer,
-  ca: X509Certificate,
+  anchors: readonly X509Certificate[],
   wallMs: number,
 ): CertificateVerdict {
   if (der.length > CERTIFICATE_BYTES_MAX) return { ok: false, fault: 'too-large' };
   let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(der);
-    const fault = findFault(certificate, der, ca, wallMs);
+    const fault = findFault(certificate, der, anchors, wallMs);
     if (fault !== undefined) return { ok: false, fault };
   } catch {
     return { ok: false, fault: 'malformed' };
@@ -80,23 +81,24 @@ const RENEWAL_GRACE_MS = 7 * 24 * 60 * 60_000;
 /** As {@link checkNodeCertificate}, but one that expired within the grace is judged at its end. */
 export function checkRenewable(
   der: Buffer,
-  ca: X509Certificate,
+  anchors: readonly X509Certificate[],
   wallMs: number,
 ): CertificateVerdict {
-  const verdict = checkNodeCertificate(der, ca, wallMs);
+  const verdict = checkNodeCertificate(der, anchors, wallMs);
   if (verdict.ok || verdict.fault !== 'expired') return verdict;
   const endMs = Date.parse(new X509Certificate(der).validTo);
-  return wallMs - endMs <= RENEWAL_GRACE_MS ? checkNodeCertificate(der, ca, endMs) : verdict;
+  return wallMs - endMs <= RENEWAL_GRACE_MS ? checkNodeCertificate(der, anchors, endMs) : verdict;
 }
 
 function findFault(
   certificate: X509Certificate,
   der: Buffer,
-  ca: X509Certificate,
+  anchors: readonly X509Certificate[],
   wallMs: number,
 ): CertificateFault | undefined {
   if (!certificate.raw.equals(der)) return 'malformed';
-  if (!certificate.checkIssued(ca)) return 'wrong-issuer';
+  const ca = issuerOf(certificate, anchors);
+  if (ca === undefined) return 'wrong-issuer';
   if (!(wallMs <= Date.parse(ca.validTo))) return 'issuer-expired';
   if (!isSignedWithSha256(der)) return 'weak-algorithm';
   const { publicKey } = certificate;
@@ -111,6 +113,14 @@ function findFault(
   const usage = certificate.keyUsage ?? [];
   if (!usage.includes(SERVER_AUTH) || !usage.includes(CLIENT_AUTH)) return 'wrong-usage';
   return undefined;
+}
+
+/** The anchor that issued a certificate, by its names and key identifiers; the signature is not looked at. */
+export function issuerOf(
+  certificate: X509Certificate,
+  anchors: readonly X509Certificate[],
+): X509Certificate | undefined {
+  return anchors.find((anchor) => certificate.checkIssued(anchor));
 }
 
 /**

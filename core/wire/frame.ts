@@ -16,7 +16,8 @@ export type FrameContext =
   | 'peerage/packet/v1'
   | 'peerage/attestation/v1'
   | 'peerage/flight/v1'
-  | 'peerage/policy/v1';
+  | 'peerage/policy/v1'
+  | 'peerage/succession/v1';
 
 const OPENING = Buffer.from('<service ');
 const SIGNATURE_START = ' sig="';

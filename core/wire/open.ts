@@ -38,6 +38,8 @@ export interface Keyring {
   find(kid: string): KnownKey | undefined;
   /** Learns a certificate (base64url DER) that arrived with a packet; `undefined` if it is bad. */
   learn(kid: string, certificate: string): KnownKey | undefined;
+  /** Whether a bad certificate may be of a CA that followed one that is believed (§1.9). */
+  mayFollow?(certificate: string): boolean;
   isRevoked(name: string): boolean;
 }
 
@@ -133,9 +135,10 @@ export class Opener {
     const known =
       found ?? (certificate === undefined ? undefined : keyring.learn(kid, certificate));
     if (known === undefined) {
-      if (certificate !== undefined) return rejected('certificate');
-      this.onUnknown?.(kid, address, Number(attributes.get('port')));
-      return rejected('unknown-kid');
+      const followed = certificate !== undefined && keyring.mayFollow?.(certificate) === true;
+      if (certificate === undefined || followed)
+        this.onUnknown?.(kid, address, Number(attributes.get('port')));
+      return rejected(certificate === undefined ? 'unknown-kid' : 'certificate');
     }
     return keyring.isRevoked(known.name) ? rejected('revoked') : accepted(known);
   }

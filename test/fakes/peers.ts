@@ -24,7 +24,7 @@ import { member } from './members.js';
 import { freePort } from './ports.js';
 
 export function keyringOf(identity: Identity): MemberKeyring {
-  return new MemberKeyring(identity.ca, () => Date.now());
+  return new MemberKeyring(identity, () => Date.now());
 }
 
 const NO_RELAYS: Relays = {

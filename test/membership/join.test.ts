@@ -21,13 +21,13 @@ describe('joining with a token', () => {
 
   it('gives the name of the token, a key of its own, 30 days, and the group policy', async () => {
     const policy = { group: 'office', version: 4, issued: 1, revoked: [{ name: 'x', since: 1 }] };
-    stage.policy = signPolicy(policy, stage.authority.key).bytes;
+    stage.policy = signPolicy(policy, stage.authority).bytes;
     const { text } = await stage.token('pc-17');
     const joined = await join(ADDRESS, stage.port, parseToken(text), Date.now());
     const { identity } = joined;
     equal(identity.name, 'pc-17');
     equal(identity.group, 'office');
-    const verdict = checkNodeCertificate(identity.certificate.raw, identity.ca, Date.now());
+    const verdict = checkNodeCertificate(identity.certificate.raw, [identity.ca], Date.now());
     ok(verdict.ok && verdict.node.kid === identity.kid);
     equal(Math.round((verdict.node.notAfterMs - Date.now()) / DAY_MS), 30);
     equal(joined.policy?.policy.version, 4);

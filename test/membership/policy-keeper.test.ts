@@ -1,5 +1,6 @@
 /** The group policy on a node (§1.8): only newer, only the CA's, in force at once, never a stop. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
+import type { X509Certificate } from 'node:crypto';
 import { PolicyKeeper } from '@peerage/core/membership/policy-keeper.js';
 import { createAuthority } from '@peerage/core/trust/authority.js';
 import { openPolicy, REVOKED_MAX, signPolicy } from '@peerage/core/trust/group-policy.js';
@@ -12,7 +13,7 @@ const FROM = { kid: 'k', name: 'pc-1', address: '192.0.2.1', port: 6515 };
 
 function policy(version: number, names: readonly string[], signer = authority): Buffer {
   const revoked = names.map((name) => ({ name, since: now }));
-  return signPolicy({ group: 'office', version, issued: now, revoked }, signer.key).bytes;
+  return signPolicy({ group: 'office', version, issued: now, revoked }, signer).bytes;
 }
 
 class World {
@@ -24,8 +25,16 @@ class World {
   fetches = 0;
   failing = false;
 
+  readonly believer = {
+    anchors: [authority.certificate] as readonly X509Certificate[],
+    believe(anchors: readonly X509Certificate[]) {
+      this.anchors = anchors;
+    },
+  };
+
   readonly keeper = new PolicyKeeper({
-    ca: authority.certificate,
+    believer: this.believer,
+    anchored: () => this.events.push('anchored'),
     ownName: 'pc-9',
     clock: this.clock,
     logger: { log: (level, event) => this.events.push(`${level} ${event}`) },
@@ -46,7 +55,7 @@ class World {
 describe('the group policy as a document', () => {
   it('says what was signed, exactly', () => {
     const bytes = policy(7, ['pc-1', 'a.b-c']);
-    const verdict = openPolicy(bytes, authority.certificate);
+    const verdict = openPolicy(bytes, [authority.certificate]);
     ok(verdict.ok);
     equal(verdict.value.policy.version, 7);
     deepEqual(
@@ -58,7 +67,7 @@ describe('the group policy as a document', () => {
 
   it('holds as many names as it may, of any length', () => {
     const names = Array.from({ length: REVOKED_MAX }, (_, i) => `n${i}`.padEnd(63, 'x'));
-    const verdict = openPolicy(policy(1, names), authority.certificate);
+    const verdict = openPolicy(policy(1, names), [authority.certificate]);
     ok(verdict.ok && verdict.value.policy.revoked.length === REVOKED_MAX);
   });
 
@@ -67,10 +76,10 @@ describe('the group policy as a document', () => {
     for (let at = 0; at < bytes.length; at += 1) {
       const changed = Buffer.from(bytes);
       changed[at] = (changed[at] ?? 0) ^ 1;
-      ok(!openPolicy(changed, authority.certificate).ok, `byte ${at}`);
+      ok(!openPolicy(changed, [authority.certificate]).ok, `byte ${at}`);
     }
     const foreign = createAuthority('office', now);
-    ok(!openPolicy(policy(3, [], foreign), authority.certificate).ok);
+    ok(!openPolicy(policy(3, [], foreign), [authority.certificate]).ok);
     const pairs = [
       ['type', 'policy'],
       ['version', '1.0'],
@@ -79,9 +88,11 @@ describe('the group policy as a document', () => {
       ['issued', '1'],
       ['revoked', ''],
     ] as const;
-    ok(openPolicy(sealFrame('peerage/policy/v1', pairs, authority.key), authority.certificate).ok);
+    ok(
+      openPolicy(sealFrame('peerage/policy/v1', pairs, authority.key), [authority.certificate]).ok,
+    );
     const packet = sealFrame('peerage/packet/v1', pairs, authority.key);
-    ok(!openPolicy(packet, authority.certificate).ok);
+    ok(!openPolicy(packet, [authority.certificate]).ok);
   });
 
   it('is refused where it is signed but makes no sense', () => {
@@ -110,7 +121,7 @@ describe('the group policy as a document', () => {
     for (const change of wrong) {
       const pairs = Object.entries({ ...sound, ...change });
       const bytes = sealFrame('peerage/policy/v1', pairs, authority.key);
-      ok(!openPolicy(bytes, authority.certificate).ok, JSON.stringify(change));
+      ok(!openPolicy(bytes, [authority.certificate]).ok, JSON.stringify(change));
     }
   });
 });

@@ -1,5 +1,6 @@
 /** Renewal (§1.7): a new key under the old name, before the end and a little after it. */
 import { equal, notEqual, ok } from 'node:assert/strict';
+import { SeededRandom } from '@peerage/core/base/random.js';
 import { CurrentIdentity } from '@peerage/core/membership/current-identity.js';
 import { Ledger } from '@peerage/core/membership/ledger.js';
 import { lifePassed, Renewal } from '@peerage/core/membership/renewal.js';
@@ -36,7 +37,8 @@ describe('renewal', () => {
     stage.clock.shiftMs = ageDays * DAY_MS;
     const renewal = new Renewal({
       identity,
-      authority: more.authority,
+      authority: () => more.authority,
+      random: new SeededRandom(1),
       ledger: new Ledger(stage.directory),
       clock: stage.clock,
       logger: { log },

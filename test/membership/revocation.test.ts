@@ -16,7 +16,7 @@ describe('revocation on connections', () => {
     stage = await new Stage().open();
     thief = stage.member('pc-9');
     const policy = { group: 'office', version: 1, issued: 1, revoked: [] };
-    stage.policy = signPolicy(policy, stage.authority.key).bytes;
+    stage.policy = signPolicy(policy, stage.authority).bytes;
   });
 
   afterEach(() => stage.close());
@@ -55,7 +55,7 @@ describe('revocation on connections', () => {
   });
 
   it('keeps us from fetching of the revoked, on kept connections and new ones', async () => {
-    const keyring = new MemberKeyring(stage.authority.certificate, Date.now);
+    const keyring = new MemberKeyring({ anchors: [stage.authority.certificate] }, Date.now);
     const fetcher = new PeerFetcher(stage.member('pc-1'), keyring, () => undefined);
     const hub = { kid: stage.hub.kid, name: 'hub', address: ADDRESS, port: stage.port };
     try {

@@ -54,13 +54,14 @@ export class MovableClock {
 
 export class Stage {
   readonly directory = mkdtempSync(join(tmpdir(), 'peerage-join-'));
-  readonly authority: Authority = createAuthority('office', Date.now());
+  authority: Authority = createAuthority('office', Date.now());
   readonly hub = new CurrentIdentity(issueIdentity(this.authority, 'hub', 30, Date.now()));
   readonly clock = new MovableClock();
   readonly ledger = new Ledger(this.directory);
-  readonly keyring = new MemberKeyring(this.authority.certificate, () => this.clock.wallMs());
+  readonly keyring = new MemberKeyring(this.hub, () => this.clock.wallMs());
   readonly desk = new EnrolmentDesk({
-    authority: this.authority,
+    authority: () => this.authority,
+    anchors: () => this.hub.anchors,
     ledger: this.ledger,
     keyring: this.keyring,
     policy: () => this.policy,

@@ -117,7 +117,7 @@ describe('a crowd of strangers from many addresses', () => {
     const admission = new Admission(counters);
     const guest = new Bare('192.0.2.9', 1);
     const identity = issueIdentity(groupAuthority(), 'pc-1', 30, Date.now());
-    const verdict = checkNodeCertificate(identity.certificate.raw, identity.ca, Date.now());
+    const verdict = checkNodeCertificate(identity.certificate.raw, [identity.ca], Date.now());
     ok(verdict.ok);
     admission.admit(guest as never);
     admission.identify(guest as never, verdict.node);

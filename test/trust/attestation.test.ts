@@ -26,7 +26,7 @@ const signerOf = ({ kid, name, key, certificate }: Identity): AttestationSigner 
   key,
   certificate: certificate.raw.toString('base64url'),
 });
-const newKeyring = () => new MemberKeyring(authority.certificate, () => WALL_MS);
+const newKeyring = () => new MemberKeyring({ anchors: [authority.certificate] }, () => WALL_MS);
 
 const SAMPLE: Attestation = {
   url: `https://origin.example/a?b=1&c='d'`,

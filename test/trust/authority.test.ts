@@ -56,7 +56,7 @@ describe('the authority', () => {
 
   it('issues certificates that the policy takes, each with key, kid and serial of its own', () => {
     const other = issueIdentity(authority, 'pc-1', 30, NOW_MS);
-    const verdict = checkNodeCertificate(node.certificate.raw, authority.certificate, NOW_MS);
+    const verdict = checkNodeCertificate(node.certificate.raw, [authority.certificate], NOW_MS);
     ok(verdict.ok);
     deepEqual([verdict.node.name, verdict.node.kid], ['pc-1', node.kid]);
     ok(/^[A-Za-z0-9_-]{21}[AQgw]$/.test(node.kid));
@@ -212,7 +212,7 @@ describe('a CA as PEM', () => {
     const back = authorityFromPem(pem, 'ca.pem');
     equal(back.group, 'office');
     const { certificate } = issueIdentity(back, 'pc-9', 1, NOW_MS);
-    ok(checkNodeCertificate(certificate.raw, authority.certificate, NOW_MS).ok);
+    ok(checkNodeCertificate(certificate.raw, [authority.certificate], NOW_MS).ok);
   });
 
   it('is refused where it is not whole, or could issue nothing good', () => {

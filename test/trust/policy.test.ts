@@ -42,7 +42,7 @@ const without = (part: 'ca' | 'usages'): Buffer => {
 };
 
 function judge(der: Buffer, wallMs = WALL_MS): CertificateFault | 'ok' {
-  const verdict = checkNodeCertificate(der, authority.certificate, wallMs);
+  const verdict = checkNodeCertificate(der, [authority.certificate], wallMs);
   return verdict.ok ? 'ok' : verdict.fault;
 }
 
@@ -167,7 +167,7 @@ describe('the certificate policy', () => {
   it('takes what our CA issues, by either builder', () => {
     equal(judge(member.certificate.raw), 'ok');
     equal(judge(good), 'ok');
-    const verdict = checkNodeCertificate(good, authority.certificate, WALL_MS);
+    const verdict = checkNodeCertificate(good, [authority.certificate], WALL_MS);
     ok(verdict.ok);
     equal(verdict.node.name, 'pc-7');
     equal(verdict.node.kid, keyId(nodeKeys.publicKey));
@@ -226,7 +226,7 @@ describe('the keyring', () => {
   const text = (der: Buffer) => der.toString('base64url');
 
   it('finds what it learnt, by kid, with name and key', () => {
-    const keyring = new MemberKeyring(authority.certificate, () => WALL_MS);
+    const keyring = new MemberKeyring({ anchors: [authority.certificate] }, () => WALL_MS);
     equal(keyring.find(member.kid), undefined);
     const learnt = keyring.learn(member.kid, text(member.certificate.raw));
     equal(learnt?.name, 'pc-1');
@@ -235,7 +235,7 @@ describe('the keyring', () => {
   });
 
   it('learns nothing under the kid of another, and nothing that the policy refuses', () => {
-    const keyring = new MemberKeyring(authority.certificate, () => WALL_MS);
+    const keyring = new MemberKeyring({ anchors: [authority.certificate] }, () => WALL_MS);
     const other = issueIdentity(authority, 'pc-2', 1, WALL_MS);
     equal(keyring.learn(other.kid, text(member.certificate.raw)), undefined);
     const refused = Object.values(FAULTS).flatMap((cases) => cases.map(([, der]) => der));
@@ -249,7 +249,7 @@ describe('the keyring', () => {
 
   it('forgets a certificate when it has expired', () => {
     let wallMs = WALL_MS;
-    const keyring = new MemberKeyring(authority.certificate, () => wallMs);
+    const keyring = new MemberKeyring({ anchors: [authority.certificate] }, () => wallMs);
     keyring.learn(member.kid, text(member.certificate.raw));
     wallMs = Date.parse(member.certificate.validTo);
     ok(keyring.find(member.kid) !== undefined);
@@ -260,7 +260,7 @@ describe('the keyring', () => {
   });
 
   it('keeps old and new key of a renewed node side by side', () => {
-    const keyring = new MemberKeyring(authority.certificate, () => WALL_MS);
+    const keyring = new MemberKeyring({ anchors: [authority.certificate] }, () => WALL_MS);
     const renewed = issueIdentity(authority, 'pc-1', 30, WALL_MS);
     keyring.learn(member.kid, text(member.certificate.raw));
     keyring.learn(renewed.kid, text(renewed.certificate.raw));

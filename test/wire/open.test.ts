@@ -207,7 +207,7 @@ describe('the door in: what does not', () => {
   it('a hello with an expired certificate, and one that expired since it was learnt', () => {
     const { sender, receiver, authority } = makeStage();
     let wallMs = WALL_MS;
-    const keyring = new MemberKeyring(authority.certificate, () => wallMs);
+    const keyring = new MemberKeyring({ anchors: [authority.certificate] }, () => wallMs);
     const opener = openerFor(receiver, keyring);
     equal(open(opener, sealed(sender, BYE, true)), 'ok');
     wallMs += 31 * 86_400_000;

@@ -167,7 +167,7 @@ export function makeStage(known = true): Stage {
   const authority = createAuthority(GROUP, WALL_MS);
   const sender = issueIdentity(authority, 'sender', 30, WALL_MS);
   const receiver = issueIdentity(authority, 'receiver', 30, WALL_MS);
-  const keyring = new MemberKeyring(authority.certificate, () => WALL_MS);
+  const keyring = new MemberKeyring({ anchors: [authority.certificate] }, () => WALL_MS);
   if (known) keyring.learn(sender.kid, certificateText(sender));
   return { authority, sender, receiver, keyring, opener: openerFor(receiver, keyring) };
 }

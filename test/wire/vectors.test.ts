@@ -28,7 +28,7 @@ function judge(vector: ReadonlyMap<string, string>) {
   const text = (name: string) => vector.get(name) ?? '';
   const now = Number(text('now'));
   const ca = new X509Certificate(Buffer.from(text('ca'), 'base64url'));
-  const keyring = new MemberKeyring(ca, () => now);
+  const keyring = new MemberKeyring({ anchors: [ca] }, () => now);
   if (text('knows') !== '') {
     const { publicKey } = new X509Certificate(Buffer.from(text('knows'), 'base64url'));
     ok(keyring.learn(keyId(publicKey), text('knows')) !== undefined);

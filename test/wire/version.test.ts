@@ -69,9 +69,9 @@ describe('a version', () => {
         ],
         key,
       );
-    const verdict = openPolicy(policy('1.4'), certificate);
+    const verdict = openPolicy(policy('1.4'), [certificate]);
     ok(verdict.ok);
     deepEqual(verdict.value.policy.revoked, [{ name: 'thief', since: 1 }]);
-    equal(openPolicy(policy('2.0'), certificate).ok, false);
+    equal(openPolicy(policy('2.0'), [certificate]).ok, false);
   });
 });

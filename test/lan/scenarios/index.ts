@@ -20,6 +20,7 @@ import { plugins } from './plugins.js';
 import { reload } from './reload.js';
 import { replay } from './replay.js';
 import { revoke } from './revoke.js';
+import { rotate } from './rotate.js';
 import { slowloris } from './slowloris.js';
 import { soak } from './soak.js';
 import { survive } from './survive.js';
@@ -46,6 +47,7 @@ export const SCENARIOS: readonly Scenario[] = [
   reload,
   replay,
   revoke,
+  rotate,
   slowloris,
   soak,
   survive,
