@@ -189,7 +189,7 @@ export class PeeringDriver implements LanPeering {
       roundTripMs: Math.round(peer.roundTripMs * 100) / 100,
       counters,
       clock: this.options.opener.clocks.skew(clock.wallMs()),
-      banned: peer.banned.filter(([, until]) => until > now).map(([name]) => name),
+      banned: peer.banned(now),
       interfaces: this.sockets.map(({ lan }) => `${lan.name} ${lan.address}`),
     };
   }

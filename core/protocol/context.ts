@@ -2,9 +2,9 @@
  * What the instances of the heart (searches, answers) share: who we are, whom we know, chance, and
  * the list of effects under construction. Made once by `Peer`; never leaves the heart.
  */
-import type { BoundedMap, Counters } from '../base/bounded.js';
+import type { Counters } from '../base/bounded.js';
 import type { Random } from '../base/random.js';
-import type { InstantMs } from '../base/time.js';
+import type { Bans } from './bans.js';
 import type { Crowds } from './crowd.js';
 import type { Effect } from './effect.js';
 import type { Hints } from './hints.js';
@@ -70,18 +70,11 @@ export interface Context {
   readonly hints: Hints;
   readonly crowds: Crowds;
   readonly roundTrip: RoundTrip;
-  /** Nodes (by name) that are not asked until the instant given. */
-  readonly bans: BoundedMap<string, InstantMs>;
+  readonly bans: Bans;
   readonly counters: Counters;
   /** The kid of the provider of a service, if that is another node (§8.9). */
   provider(service: string): string | undefined;
   emit(effect: Effect): void;
-}
-
-/** Whether `name` is banned at `now`. */
-export function isBanned(context: Context, name: string, now: InstantMs): boolean {
-  const until = context.bans.get(name);
-  return until !== undefined && until > now;
 }
 
 /** A 128-bit number in base64url (22 characters). */

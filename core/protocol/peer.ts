@@ -10,6 +10,7 @@
 import { BoundedMap, Counters } from '../base/bounded.js';
 import type { InstantMs } from '../base/time.js';
 import { Answer } from './answer.js';
+import { Bans } from './bans.js';
 import type { Context, PeerOptions } from './context.js';
 import { Crowds } from './crowd.js';
 import type { Effect, FlightSource, PeerSource } from './effect.js';
@@ -19,12 +20,9 @@ import {
   ANNOUNCE_WINDOW_MS,
   ANNOUNCEMENTS_ENOUGH,
   ANSWERS_MAX,
-  BAN_MS,
-  BANS_MAX,
   BEACON_JITTER,
   DEADLINE_SLACK_MS,
   ENDED_AHEAD_MAX,
-  FAILURE_PAUSE_MS,
   ID_MAX,
   PEERS_ASSUMED,
   SEARCHES_MAX,
@@ -42,7 +40,6 @@ export class Peer {
   readonly elections: Elections | undefined;
   private readonly hints = new Hints();
   private readonly roundTrip: RoundTrip;
-  private readonly bans = new BoundedMap<string, InstantMs>(BANS_MAX);
   private readonly searches = new Map<number, Search>();
   private readonly answers = new BoundedMap<string, Answer>(ANSWERS_MAX);
   private readonly endedAhead = new BoundedMap<string, true>(ENDED_AHEAD_MAX);
@@ -63,14 +60,14 @@ export class Peer {
     this.nextId = options.random.uint32() & ID_MAX;
     this.roundTrip = new RoundTrip(options.roundTripInitialMs);
     const crowds = new Crowds(options.sha256);
-    const { members, hints, roundTrip, bans, counters } = this;
+    const { members, hints, roundTrip, counters } = this;
     this.context = {
       options,
       members,
       hints,
       crowds,
       roundTrip,
-      bans,
+      bans: new Bans(counters),
       counters,
       provider: (service) => this.elections?.provider(service),
       emit: (effect) => this.effects.push(effect),
@@ -89,9 +86,9 @@ export class Peer {
     return this.roundTrip.estimateMs;
   }
 
-  /** Names of banned nodes with the instant at which the ban ends. */
-  get banned(): ReadonlyArray<readonly [name: string, until: InstantMs]> {
-    return [...this.bans];
+  /** Names of nodes that nothing is taken from at the moment. */
+  banned(now: InstantMs): string[] {
+    return this.context.bans.names(now);
   }
 
   /** Says hello and begins to count (§2.6, §4.3). */
@@ -125,6 +122,7 @@ export class Peer {
       return this.take();
     }
     const { isNew } = this.members.heard(now, from, message.type === 'hello' ? message : undefined);
+    if (isNew) this.context.bans.restarted(from.name);
     switch (message.type) {
       case 'hello':
         this.heardHello(now, from, message, isNew);
@@ -207,10 +205,9 @@ export class Peer {
     result: RetrievalResult,
     source?: PeerSource | FlightSource,
   ): Effect[] {
-    if (source !== undefined && (result === 'lied' || result === 'failed')) {
-      this.bans.set(source.name, now + (result === 'lied' ? BAN_MS : FAILURE_PAUSE_MS));
-      this.counters.add(result === 'lied' ? 'sources-banned' : 'sources-paused');
-    }
+    const { bans } = this.context;
+    if (source !== undefined && result === 'lied') bans.lied(source.name, now);
+    if (source !== undefined && result === 'failed') bans.failed(source.name, now);
     const search = this.searches.get(id);
     if (search === undefined) this.effects.push({ kind: 'settle', want: id, ok: result === 'ok' });
     else search.retrieved(now, result);

@@ -16,7 +16,7 @@
  */
 import type { InstantMs } from '../base/time.js';
 import { Claim } from './claim.js';
-import { type Context, drawNonce, isBanned } from './context.js';
+import { type Context, drawNonce } from './context.js';
 import type { FlightSource, OriginReason, PeerSource } from './effect.js';
 import {
   CANDIDATES_MAX,
@@ -114,7 +114,7 @@ export class Search {
     if (this.state === 'settled') return this.repeatEnd(now);
     this.measure(now, from, response);
     if (response.copy === undefined) return this.saidNone(now, from.kid);
-    if (this.failed.has(from.name) || isBanned(this.context, from.name, now)) return;
+    if (this.failed.has(from.name) || this.context.bans.holds(from.name, now)) return;
     const source: PeerSource = {
       kind: 'peer',
       kid: from.kid,
@@ -136,7 +136,7 @@ export class Search {
     if (
       this.state === 'settled' ||
       this.failed.has(from.name) ||
-      isBanned(this.context, from.name, now)
+      this.context.bans.holds(from.name, now)
     )
       return;
     if (progress.aborted) return this.context.hints.remove(this.want.href, from.kid);
@@ -194,7 +194,7 @@ export class Search {
     };
     return [...new Set([provider, ...hints.get(this.want.href)])]
       .filter((holder) => members.get(holder)?.server === true)
-      .filter((holder) => !isBanned(this.context, members.get(holder)?.name ?? '', now))
+      .filter((holder) => !this.context.bans.holds(members.get(holder)?.name ?? '', now))
       .map((holder) => ({ holder, rank: rank(holder) }))
       .sort((a, b) => (a.rank < b.rank ? -1 : 1))
       .slice(0, CANDIDATES_MAX)

@@ -1,7 +1,7 @@
 /** The client's life, sentence by sentence (PROTOCOL §4, §1.3, §1.4). */
 import assert from 'node:assert/strict';
 import type { PeerSource } from '@peerage/core/protocol/effect.js';
-import { COPY, hello, messages, request, Stage } from './stage.js';
+import { COPY, hello, messages, request, Stage, sender } from './stage.js';
 
 const effectsOf = (done: ReturnType<Stage['pass']>) => done.map(({ effect }) => effect);
 
@@ -116,14 +116,31 @@ describe('the client (§4)', () => {
     assert.ok(
       again?.kind === 'retrieve' && again.source.kind === 'peer' && again.source.kid === 'qq',
     );
-    assert.deepEqual(
-      stage.peer.banned.map(([name]) => name),
-      ['name-of-p'],
-    );
+    assert.deepEqual(stage.peer.banned(stage.now), ['name-of-p']);
     const other = messages(stage.want({ href: 'http://origin.test/other' }).effects, 'request')[0];
     assert.ok(other);
     assert.deepEqual(stage.hear('p', stage.answer(other)), [], 'a banned node is not believed');
   });
+
+  for (const [result, after] of [
+    ['failed', []],
+    ['lied', ['name-of-p']],
+  ] as const) {
+    it(`left alone because it ${result}, a source that was started anew is ${after.length === 0 ? 'heard' : 'left alone still'} (§4.6)`, () => {
+      const stage = new Stage().started('p');
+      const { id, effects } = stage.want();
+      const [sent] = messages(effects, 'request');
+      assert.ok(sent);
+      const [, taken] = stage.hear('p', stage.answer(sent));
+      assert.ok(taken?.kind === 'retrieve');
+      stage.peer.retrieved(stage.now, id, result, taken.source as PeerSource);
+      stage.hear('p', hello());
+      assert.deepEqual(stage.peer.banned(stage.now), ['name-of-p']);
+      const from = { ...sender('p'), boot: 'another boot' };
+      stage.peer.receive(stage.now, { from, message: hello() });
+      assert.deepEqual(stage.peer.banned(stage.now), after);
+    });
+  }
 
   it('goes to the Internet when all sources failed, and settles exactly once', () => {
     const stage = new Stage().started('p');
