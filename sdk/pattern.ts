@@ -29,6 +29,63 @@ export function matches(pattern: string, text: string): boolean {
   return p === pattern.length;
 }
 
+/** A pattern, taken apart once. */
+interface Compiled {
+  readonly pattern: string;
+  readonly specificity: number;
+  /** What stands before the first `*` and behind the last one; the whole if there is none. */
+  readonly head: string;
+  readonly tail: string;
+}
+
+/**
+ * Many patterns, made ready once and asked often. A pattern that fixes scheme and host is looked for
+ * under them alone, so that the cost of a URL does not grow with the patterns of other hosts.
+ */
+export class PatternSet {
+  /** Most specific first; of equals the earlier one. */
+  private readonly byOrigin = new Map<string, Compiled[]>();
+  private readonly others: Compiled[] = [];
+
+  constructor(patterns: readonly string[]) {
+    const compiled = patterns.map(compile).sort((a, b) => b.specificity - a.specificity);
+    for (const one of compiled) {
+      const origin = originOf(one.head);
+      if (origin === undefined) this.others.push(one);
+      else this.byOrigin.set(origin, [...(this.byOrigin.get(origin) ?? []), one]);
+    }
+  }
+
+  /** The most specific pattern that matches `text` as a whole; `undefined` if none does. */
+  find(text: string): string | undefined {
+    const origin = originOf(text);
+    const here = origin === undefined ? undefined : this.byOrigin.get(origin);
+    const own = here?.find((one) => fits(one, text));
+    const other = this.others.find((one) => fits(one, text));
+    if (own === undefined || other === undefined) return (own ?? other)?.pattern;
+    return other.specificity > own.specificity ? other.pattern : own.pattern;
+  }
+}
+
+function compile(pattern: string): Compiled {
+  const first = pattern.indexOf('*');
+  const head = first < 0 ? pattern : pattern.slice(0, first);
+  const tail = first < 0 ? pattern : pattern.slice(pattern.lastIndexOf('*') + 1);
+  return { pattern, specificity: specificity(pattern), head, tail };
+}
+
+/** The ends are compared first, for most patterns differ there. */
+function fits({ pattern, head, tail }: Compiled, text: string): boolean {
+  return text.startsWith(head) && text.endsWith(tail) && matches(pattern, text);
+}
+
+/** `scheme://host/` at the beginning of a text; `undefined` if it is not there as a whole. */
+function originOf(text: string): string | undefined {
+  const host = text.indexOf('://');
+  const end = host < 0 ? -1 : text.indexOf('/', host + 3);
+  return end < 0 ? undefined : text.slice(0, end + 1);
+}
+
 /** How specific a pattern is: the number of characters that it fixes. */
 export function specificity(pattern: string): number {
   return pattern.replaceAll('*', '').length;

@@ -9,7 +9,7 @@ import {
   type ProgramWish,
   type UrlPattern,
 } from '@peerage/sdk';
-import { matches, specificity } from '@peerage/sdk/pattern.js';
+import { PatternSet, specificity } from '@peerage/sdk/pattern.js';
 import { Counters } from '../base/bounded.js';
 
 /** The lists of patterns that a manifest and a grant both have. */
@@ -21,6 +21,13 @@ export interface Judgement {
   readonly rule: UrlPattern | undefined;
   /** Whether the grant allows it as well. */
   readonly granted: boolean;
+}
+
+/** The patterns of a kind, made ready: this is asked at every call. */
+interface Prepared {
+  readonly wished: PatternSet;
+  /** None: all that is wished for. */
+  readonly granted: PatternSet | undefined;
 }
 
 const CODES = {
@@ -35,10 +42,16 @@ export class Grant {
   readonly listen: readonly (number | 'any')[];
   private readonly manifest: PluginManifest;
   private readonly grant: PluginGrant;
+  private readonly patterns: Readonly<Record<PatternKind, Prepared>>;
 
   constructor(manifest: PluginManifest, grant: PluginGrant) {
     this.manifest = manifest;
     this.grant = grant;
+    this.patterns = {
+      urls: this.prepared('urls'),
+      uploads: this.prepared('uploads'),
+      publishes: this.prepared('publishes'),
+    };
     const { writePaths = [], listen = [] } = manifest.permissions ?? {};
     this.writePaths = writePaths.filter((path) => grant.writePaths?.includes(path) ?? false);
     this.listen = narrowed(listen, grant.listen);
@@ -46,9 +59,11 @@ export class Grant {
 
   /** How a URL is judged, with the rule that decided. */
   judge(url: string, kind: PatternKind = 'urls'): Judgement {
-    const fitting = (this.manifest[kind] ?? []).filter((pattern) => matches(pattern, url));
-    const [rule] = fitting.sort((a, b) => specificity(b) - specificity(a));
-    return { rule, granted: this.grant[kind]?.some((p) => matches(p, url)) ?? true };
+    const { wished, granted } = this.patterns[kind];
+    return {
+      rule: wished.find(url),
+      granted: granted === undefined || granted.find(url) !== undefined,
+    };
   }
 
   /** How well the plugin's own patterns fit a URL that it may ask for; `undefined` if it may not. */
@@ -87,6 +102,14 @@ export class Grant {
     throw this.denied('E_STATUS_NOT_GRANTED', 'denied-status', 'look at the node’s status', {
       action: `set plugins.${this.manifest.id}.grant.status, if the manifest wants it`,
     });
+  }
+
+  private prepared(kind: PatternKind): Prepared {
+    const granted = this.grant[kind];
+    return {
+      wished: new PatternSet(this.manifest[kind] ?? []),
+      granted: granted === undefined ? undefined : new PatternSet(granted),
+    };
   }
 
   private denied(

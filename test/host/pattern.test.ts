@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { SeededRandom } from '@peerage/core/base/random.js';
 import { Grant } from '@peerage/core/host/grant.js';
 import type { PluginGrant, PluginManifest } from '@peerage/sdk';
-import { matches, specificity } from '@peerage/sdk/pattern.js';
+import { matches, PatternSet, specificity } from '@peerage/sdk/pattern.js';
 
 /** The obvious definition, slow: `*` is any run of characters. */
 function matchesByDefinition(pattern: string, text: string): boolean {
@@ -73,6 +73,28 @@ describe('a wildcard pattern', () => {
   it('is the more specific, the more characters it fixes', () => {
     assert.equal(specificity('*'), 0);
     assert.ok(specificity('https://a.example/*') > specificity('https://*'));
+  });
+});
+
+describe('a set of patterns', () => {
+  it('finds the most specific one that matches, as asking each of them would (seed 23)', () => {
+    const random = new SeededRandom(23);
+    const pick = <T>(values: readonly T[]) => values[random.uint32() % values.length] as T;
+    const heads = ['', '*', 'http*', 'https://', 'https://a.example', 'https://a.example/', '*://'];
+    const middles = ['*', 'a', 'b.example/*', '/pool/', '/pool/*', 'a.example/*', '/'];
+    const word = () => `${pick(heads)}${pick(middles)}${pick(middles)}`;
+    let found = 0;
+    for (let round = 0; round < 3000; round += 1) {
+      const patterns = Array.from({ length: 1 + (random.uint32() % 12) }, word);
+      const text = word().replaceAll('*', pick(['', 'x', 'a.example/', '/pool/']));
+      const fitting = patterns.filter((pattern) => matches(pattern, text));
+      const best = Math.max(-1, ...fitting.map(specificity));
+      const one = new PatternSet(patterns).find(text);
+      assert.equal(one === undefined ? -1 : specificity(one), best, `${patterns} on ${text}`);
+      assert.ok(one === undefined || fitting.includes(one));
+      if (one !== undefined) found += 1;
+    }
+    assert.ok(found > 500);
   });
 });
 
