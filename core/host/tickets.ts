@@ -3,9 +3,11 @@
  * Frames of a 4-byte length and that many bytes; length 0 ends the body well, length 2³²−1 is
  * followed by an error; a connection that just closes was broken off.
  *
- * Invariants: a ticket is good once and for 30 s; a body whose reader leaves is closed.
+ * Invariants: a ticket is good once and for 30 s; a body whose reader leaves is closed; at most
+ * CONNECTIONS_MAX connections are open, for other users may open them where plugins have their own.
  */
 import { randomBytes } from 'node:crypto';
+import { chmodSync } from 'node:fs';
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { BoundedMap } from '../base/bounded.js';
@@ -14,6 +16,7 @@ import { toWireError } from './channel.js';
 const TICKETS_MAX = 4096;
 const TICKET_LIFE_MS = 30_000;
 const TICKET_LENGTH = 22;
+const CONNECTIONS_MAX = 1024;
 const ERROR_MARK = 0xffffffff;
 
 interface Waiting {
@@ -30,6 +33,7 @@ export class TicketOffice {
   private constructor(path: string) {
     this.path = path;
     this.server = createServer((socket) => this.admit(socket));
+    this.server.maxConnections = CONNECTIONS_MAX;
   }
 
   static async open(path: string): Promise<TicketOffice> {
@@ -41,6 +45,11 @@ export class TicketOffice {
     });
     if (process.platform !== 'win32') await chmod(path, 0o600);
     return office;
+  }
+
+  /** Lets processes of other users redeem tickets too: whoever has one may. */
+  admitOthers(): void {
+    chmodSync(this.path, 0o666);
   }
 
   /** A ticket for this body. */

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { integrityOf } from '@peerage/core/host/integrity.js';
 import { until } from '../lan/until.js';
@@ -12,6 +12,8 @@ import { isAlive, pluginSource, useHost } from './rig.js';
 const TOOLS = `
   const fs = process.getBuiltinModule('node:fs');
   const codeOf = async (work) => { try { await work(); return 'none'; } catch (e) { return e.code ?? String(e); } };`;
+/** The user that has no rights, on Debian. */
+const NOBODY = 65_534;
 const script = (text: string) =>
   pluginSource(
     ['PluginContext'],
@@ -82,6 +84,30 @@ describe('a plugin’s process', function () {
     await rig().configure({ demo: { ...plugin, entry: { version: '1.0.1' } } });
     await assert.rejects(rig().host.reload(), { code: 'E_PLUGIN_VERSION' });
     assert.equal(rig().status().state, 'active');
+  });
+
+  it('runs as a user of its own, without a network, and still gets what it asks for', async function () {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) this.skip();
+    const text = `
+      fs.writeFileSync('own', 'x');
+      const { connect } = process.getBuiltinModule('node:net');
+      const dial = () => new Promise((done, failed) => connect(1, '127.0.0.1', done).once('error', failed));
+      const { body } = await this.peeringservice.open({ url: 'https://origin.example/a' });
+      let bytes = 0;
+      for await (const chunk of body) bytes += chunk.length;
+      say({ uid: process.getuid(), kill: await codeOf(() => process.kill(process.ppid, 0)), dial: await codeOf(dial), bytes });`;
+    const source = pluginSource(
+      ['PluginContext', 'PeeringService'],
+      `async activate() { const say = (fields) => this.plugincontext.log.info('said', fields); ${text} }`,
+      TOOLS,
+    );
+    rig().transfer.serve('https://origin.example/a', Buffer.from('some bytes'));
+    for (const path of [rig().directory, dirname(rig().directory)]) await chmod(path, 0o755);
+    const grant = { uid: NOBODY, network: false };
+    await rig().start({ demo: { source, entry: { grant } } });
+    const said = await rig().said('said');
+    assert.deepEqual([said['uid'], said['kill'], said['dial']], [NOBODY, 'EPERM', 'ENETUNREACH']);
+    assert.equal(said['bytes'], 10);
   });
 
   it('ends with a core that is killed, even in an endless loop', async function () {
