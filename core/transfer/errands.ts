@@ -66,12 +66,9 @@ export class Errands {
     if (answer?.status !== 200) {
       throw noWay(url, `the provider ${provider.name} answered ${answer?.status ?? 'nothing'}`);
     }
-    const said = JSON.parse(answer.body.toString('utf8')) as {
-      status: number;
-      headers: Array<[string, string]>;
-      body: string;
-    };
-    return { ...said, body: Buffer.from(said.body, 'base64') };
+    const said = readUploaded(answer.body);
+    if (said === undefined) throw noWay(url, `the provider ${provider.name} answered nonsense`);
+    return said;
   }
 
   private async ask(
@@ -103,6 +100,23 @@ function sourceOf(provider: PeerEndpoint, body: Buffer): PeerSource | FlightSour
   if (typeof copy !== 'object') return undefined;
   const offered = readCopy(Buffer.from(JSON.stringify(copy)));
   return { kind: 'peer', kid, name, address, port, copy: offered };
+}
+
+/** What the origin answered to an upload, as the provider tells it; `undefined` for anything else. */
+function readUploaded(bytes: Buffer): UploadResponse | undefined {
+  try {
+    const { status, headers, body } = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
+    const isText = (value: unknown) => typeof value === 'string';
+    const isPair = (pair: unknown) =>
+      Array.isArray(pair) && pair.length === 2 && pair.every(isText);
+    if (!Number.isInteger(status) || !Array.isArray(headers) || !headers.every(isPair))
+      return undefined;
+    if (typeof body !== 'string') return undefined;
+    const pairs = headers as Array<[string, string]>;
+    return { status: Number(status), headers: pairs, body: Buffer.from(body, 'base64') };
+  } catch {
+    return undefined;
+  }
 }
 
 function encode(errand: Errand): string {
