@@ -83,7 +83,7 @@ export class HostRig {
   async configure(plugins: Readonly<Record<string, PluginText>>): Promise<string> {
     const entries: Record<string, object> = {};
     for (const [id, text] of Object.entries(plugins)) {
-      await this.write(id, text);
+      await writePlugin(this.directory, id, text);
       entries[id] = { use: `./${id}`, ...text.entry };
     }
     const text = JSON.stringify({ plugins: entries }, undefined, 1);
@@ -116,17 +116,23 @@ export class HostRig {
   async end(): Promise<void> {
     await this.running?.stop();
   }
+}
 
-  private async write(id: string, { source, urls = ['*'], manifest = {} }: PluginText) {
-    const directory = join(this.directory, id);
-    await mkdir(join(directory, 'node_modules', '@peerage'), { recursive: true });
-    const peerage = { api: 1, id, urls, settings: { type: 'object' }, ...manifest };
-    const content = { name: id, version: '1.0.0', type: 'module', main: 'plugin.js', peerage };
-    await writeNew(join(directory, 'package.json'), JSON.stringify(content));
-    await writeNew(join(directory, 'plugin.js'), source);
-    const link = join(directory, 'node_modules', '@peerage', 'sdk');
-    await symlink(SDK_DIRECTORY, link).catch(() => undefined);
-  }
+/** Writes a plugin's package into a directory of its own below `parent`; unchanged files stay. */
+export async function writePlugin(
+  parent: string,
+  id: string,
+  { source, urls = ['*'], manifest = {} }: PluginText,
+): Promise<string> {
+  const directory = join(parent, id);
+  await mkdir(join(directory, 'node_modules', '@peerage'), { recursive: true });
+  const peerage = { api: 1, id, urls, settings: { type: 'object' }, ...manifest };
+  const content = { name: id, version: '1.0.0', type: 'module', main: 'plugin.js', peerage };
+  await writeNew(join(directory, 'package.json'), JSON.stringify(content));
+  await writeNew(join(directory, 'plugin.js'), source);
+  const link = join(directory, 'node_modules', '@peerage', 'sdk');
+  await symlink(SDK_DIRECTORY, link).catch(() => undefined);
+  return directory;
 }
 
 /** Writes a file unless it says so already: its time tells whether it has changed. */

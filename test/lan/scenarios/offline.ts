@@ -1,12 +1,16 @@
 /**
  * `offline`: of all hosts only two have the Internet. The better of them is elected, the others
- * get files through it, and when its host is pulled out in the middle of a download the other one
+ * get files and real apt's packages through it, and send what a plugin's manifest and the
+ * provider's grant allow; when its host is pulled out in the middle of a download the other one
  * provides and the download ends, byte-identical.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { APT_TOOLS, AptClient } from '../apt-client.js';
 import { contentSha256 } from '../content.js';
+import { courier, courierOn } from '../courier-plugin.js';
+import { type Archive, buildArchive, REPOSITORY_TOOLS, WANTED } from '../debian-repository.js';
 import { agreed, electing, nodeNamed } from '../election.js';
 import { Group } from '../group.js';
 import { Lan, ORIGIN_NAME } from '../lan.js';
@@ -14,6 +18,7 @@ import type { PeerageNode } from '../node.js';
 import { missingForOrigin, OriginService } from '../origin-service.js';
 import { atMost, equal, type Report, type Row, rounded } from '../report.js';
 import type { Scenario, ScenarioOptions } from '../scenario.js';
+import { missingTools } from '../tools.js';
 import { until } from '../until.js';
 
 const HOSTS = 8;
@@ -22,13 +27,17 @@ const LINE_RATE_KBIT = 20_000;
 const SIZE_BYTES = 5_000_000;
 const LONG_BYTES = 15_000_000;
 const DEADLINE_MS = 90_000;
+const DECLARED = `http://${ORIGIN_NAME}/report`;
+const UNDECLARED = `http://${ORIGIN_NAME}/elsewhere`;
+/** What the plugin is told when the provider answers 404. */
+const REFUSED = 'E_NO_INTERNET';
 /** The second host is the better one, by the admin's weight. */
 const BETTER = 'h2';
 
 export const offline: Scenario = {
   name: 'offline',
   summary: 'two hosts with Internet, the others get all through the elected one, also when it dies',
-  missing: missingForOrigin,
+  missing: () => missingForOrigin() ?? missingTools([...REPOSITORY_TOOLS, ...APT_TOOLS]),
   run,
 };
 
@@ -37,13 +46,17 @@ async function run(options: ScenarioOptions): Promise<Report> {
   const say = options.say ?? (() => undefined);
   const offlineHosts = Array.from({ length: hosts - ONLINE }, (_, i) => ONLINE + 1 + i);
   const lan = Lan.create({ hosts, internetRateKbit: LINE_RATE_KBIT, offlineHosts });
+  const sending = await courierOn(lan.origin);
   const group = Group.on(lan.hosts, ({ name }) => {
     const config = electing({ weight: name === BETTER ? 10 : 0 });
     const internet = Number(name.slice(1)) <= ONLINE;
-    return { core: { ...config.core, internet } };
+    // The provider's admin allows less than the plugin wishes for.
+    const plugins = { courier: courier(sending, internet ? [DECLARED] : undefined) };
+    return { core: { ...config.core, internet }, plugins };
   });
   try {
-    const origin = await OriginService.start(lan.origin, { tls: false });
+    const archive = await buildArchive(lan.origin);
+    const origin = await OriginService.start(lan.origin, { tls: false, directory: archive.root });
     await group.start();
     const named = ({ backup }: { readonly backup?: unknown }) => backup !== undefined;
     const first = await agreed(group.nodes, named);
@@ -51,7 +64,15 @@ async function run(options: ScenarioOptions): Promise<Report> {
     const others = group.nodes.slice(ONLINE);
     const rows: Row[] = [];
     for (const node of others) rows.push(await fetchFile(node, 'shared', sizeBytes));
-    const shared = (await origin.counts()).total;
+    const shared = (await origin.reset()).total;
+    say('real apt installs packages on the hosts without Internet');
+    const installed: number[] = [];
+    for (const node of others) installed.push(await installOn(node, archive));
+    const { urls } = await origin.reset();
+    const left = archive.packages.map(({ path }) => urls[path]?.bodies ?? 0);
+    say('a plugin sends what it may, and what the provider’s admin does not allow');
+    const provider = nodeNamed(group, first.provider?.node);
+    const sent = await uploads(others[0] ?? provider, provider, origin);
     say('the provider is pulled out in the middle of a download');
     const last = await pullOut(lan, group, first.provider?.node ?? '', others);
     return {
@@ -67,6 +88,20 @@ async function run(options: ScenarioOptions): Promise<Report> {
         ),
         atMost('bytes of the origin, times the file', shared.bodyBytes / sizeBytes, 1.05),
         equal(
+          'hosts without Internet with all packages installed',
+          installed.filter((count) => count === archive.packages.length).length,
+          others.length,
+        ),
+        equal(
+          'packages that left the origin once',
+          left.filter((times) => times === 1).length,
+          archive.packages.length,
+        ),
+        equal('answer to a declared POST', sent.declared, '200'),
+        equal('POSTs that reached the origin', sent.reached, 1),
+        equal('answer to one that the provider may not send', sent.undeclared, REFUSED),
+        equal('counted by the provider', sent.counted, 1),
+        equal(
           'the download over the death of the provider is identical',
           last['identical'] ?? false,
           true,
@@ -79,6 +114,39 @@ async function run(options: ScenarioOptions): Promise<Report> {
     await group.stop();
     lan.dispose();
   }
+}
+
+/** Packages that a real apt has installed through the node of its host. */
+async function installOn(node: PeerageNode, archive: Archive): Promise<number> {
+  const client = new AptClient(node.place, 'root', archive, { fixed: node.proxyUrl });
+  await client.update();
+  await client.install(WANTED);
+  return client.countInstalled();
+}
+
+/** One upload that both ends allow, one that only the sender does; what came of them. */
+async function uploads(node: PeerageNode, provider: PeerageNode, origin: OriginService) {
+  const send = async (url: string) => {
+    const done = await node.command('courier', 'send', url, 'a report', '--json');
+    const { code = '', status = '' } = JSON.parse(done.stdout || done.stderr) as Answer;
+    return `${status}${code}`;
+  };
+  const declared = await send(DECLARED);
+  const undeclared = await send(UNDECLARED);
+  const { urls } = await origin.counts();
+  const posts = (url: string) => urls[new URL(url).pathname]?.uploads ?? 0;
+  const shown = (await provider.ask('status')) as { uploads: Record<string, number> };
+  return {
+    declared,
+    undeclared,
+    reached: posts(DECLARED) + posts(UNDECLARED),
+    counted: shown.uploads['errand-refused-undeclared'] ?? 0,
+  };
+}
+
+interface Answer {
+  readonly status?: number;
+  readonly code?: string;
 }
 
 async function pullOut(
