@@ -26,6 +26,8 @@ export interface CommandLine {
   readonly undo: boolean;
   readonly file: string | undefined;
   readonly mirrorPort: number | undefined;
+  /** With service install: the client ports stay open through a restart. */
+  readonly sockets: boolean;
   /** With ca retire: although machines have certificates of the CA before. */
   readonly force: boolean;
 }
@@ -48,7 +50,8 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage doctor                   look at network, node and clients; say what to do
   peerage setup apt|npm|pip|freshclam|env   show what the client needs to ask this machine's cache;
                                    --write writes it, --undo takes it back
-  peerage service install | uninstall   run the node as a hardened systemd service
+  peerage service install | uninstall   run the node as a hardened systemd service; --sockets keeps
+                                   the cache's ports open while it is restarted
   peerage ca init [--group NAME]   make a group's CA on this machine, and join this machine to it
   peerage ca token --name NAME     one line that lets one machine join under that name
   peerage join HOST[:PORT] TOKEN          join the group of that line; HOST has the CA (TOKEN -: from input)
@@ -91,6 +94,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
         file: { type: 'string' },
         mirror: { type: 'string' },
         force: { type: 'boolean', default: false },
+        sockets: { type: 'boolean', default: false },
       },
     });
     const stateDirectory =
@@ -113,6 +117,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       undo: values.undo,
       file: values.file === undefined ? undefined : resolve(values.file),
       force: values.force,
+      sockets: values.sockets,
       mirrorPort: values.mirror === undefined ? undefined : Number(values.mirror),
     };
   } catch (cause) {

@@ -9,9 +9,10 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { CodedError } from '@peerage/sdk';
+import { readCacheListening } from './cache-settings.js';
 import type { CommandLine } from './options.js';
 import { print, usage } from './output.js';
-import { SYSUSERS, unitText } from './systemd-unit.js';
+import { SYSUSERS, socketText, unitText } from './systemd-unit.js';
 
 const run = promisify(execFile);
 
@@ -33,11 +34,18 @@ async function install(line: CommandLine): Promise<number> {
   for (const path of enable ? [program, process.execPath] : []) demandReachable(path);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, unitText({ node: process.execPath, program }), { mode: 0o644 });
-  const judged = await judge(file);
+  const socketFile = line.sockets ? await writeSockets(line, file) : undefined;
+  const judged = await judge(file, socketFile === undefined ? [] : [socketFile]);
   if (enable) {
     await writeFile(SYSUSERS_FILE, SYSUSERS, { mode: 0o644 });
     await tool('systemd-sysusers', SYSUSERS_FILE);
     await tool('systemctl', 'daemon-reload');
+    // The sockets first: the service must find them open, or it opens the ports itself.
+    if (socketFile !== undefined) {
+      await run('systemctl', ['stop', 'peerage.service']).catch(() => undefined);
+      await tool('systemctl', 'enable', 'peerage.socket');
+      await tool('systemctl', 'restart', 'peerage.socket');
+    }
     await tool('systemctl', 'enable', '--now', 'peerage.service');
   }
   const next = enable
@@ -45,20 +53,39 @@ async function install(line: CommandLine): Promise<number> {
     : 'nothing was enabled';
   print(
     line,
-    { file, enabled: enable, ...judged },
+    { file, ...(socketFile === undefined ? {} : { socketFile }), enabled: enable, ...judged },
     [`wrote ${file}`, ...judged.lines, next].join('\n'),
   );
   return judged.valid === false ? 1 : 0;
+}
+
+/** The unit of the sockets beside that of the service; its path. */
+async function writeSockets(line: CommandLine, unitFile: string): Promise<string> {
+  const { address, port, mirrors } = await readCacheListening(line);
+  const ports = [port, ...mirrors.map((mirror) => mirror.port)].map((one) => ({
+    address,
+    port: one,
+  }));
+  const file = socketFileOf(unitFile);
+  await writeFile(file, socketText(ports), { mode: 0o644 });
+  return file;
+}
+
+function socketFileOf(unitFile: string): string {
+  return `${unitFile.replace(/\.service$/, '')}.socket`;
 }
 
 async function uninstall(line: CommandLine): Promise<number> {
   const file = line.file ?? UNIT_FILE;
   if (line.file === undefined) {
     await demandSystemd();
-    await run('systemctl', ['disable', '--now', 'peerage.service']).catch(() => undefined);
+    const units = ['peerage.socket', 'peerage.service'];
+    for (const unit of units)
+      await run('systemctl', ['disable', '--now', unit]).catch(() => undefined);
     await rm(SYSUSERS_FILE, { force: true });
   }
   await rm(file, { force: true });
+  await rm(socketFileOf(file), { force: true });
   if (line.file === undefined) await tool('systemctl', 'daemon-reload');
   const kept = 'the state directory and the user stay';
   print(line, { file, removed: true }, `removed ${file}; ${kept}`);
@@ -110,7 +137,7 @@ interface Judgement {
   readonly lines: readonly string[];
 }
 
-async function judge(file: string): Promise<Judgement> {
+async function judge(file: string, others: readonly string[]): Promise<Judgement> {
   const analyze = (...words: string[]) =>
     run('systemd-analyze', words, { timeout: PROGRAM_TIMEOUT_MS }).then(
       ({ stdout, stderr }) => ({ ok: true, text: stdout + stderr }),
@@ -118,7 +145,7 @@ async function judge(file: string): Promise<Judgement> {
         return { ok: false, text: `${error.stdout ?? ''}${error.stderr ?? ''}`, code: error.code };
       },
     );
-  const verified = await analyze('verify', file);
+  const verified = await analyze('verify', file, ...others);
   if ('code' in verified && verified.code === 'ENOENT') {
     return { valid: undefined, exposure: undefined, lines: ['systemd-analyze is not there'] };
   }

@@ -6,22 +6,15 @@
 import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CodedError, errorCode } from '@peerage/sdk';
-import { DEFAULT_CONFIGURATION } from '../default-configuration.js';
 import { locatePackage } from '../host/manifest.js';
-import { parseConfiguration, readConfiguration } from '../ports/configuration.js';
+import { readCacheListening } from './cache-settings.js';
 import { type CachePlace, CLIENTS, type ClientFile } from './client-settings.js';
 import { withLines, withoutLines } from './marked-lines.js';
 import type { CommandLine } from './options.js';
 import { print, usage } from './output.js';
 
-const CACHE = 'url-cache';
 /** Empty but for what we put in: the file was not there before. */
 const MADE_MARK = '# this file was made by peerage\n';
-
-interface CacheSettings {
-  readonly listen?: { readonly address?: string; readonly port?: number };
-  readonly mirrors?: CachePlace['mirrors'];
-}
 
 interface Change {
   readonly path: string;
@@ -110,22 +103,14 @@ function unwritable(path: string, cause: unknown): CodedError {
 
 /** Where the cache of this configuration listens; for undoing, where does not matter. */
 async function cachePlace(line: CommandLine, undo: boolean): Promise<CachePlace> {
-  const { configurationFile } = line;
-  const configuration =
-    configurationFile === undefined
-      ? parseConfiguration(JSON.stringify(DEFAULT_CONFIGURATION), 'built-in plugins.json')
-      : await readConfiguration(configurationFile);
-  const plugin = configuration.plugins[CACHE];
-  const { listen, mirrors = [] } = (plugin?.settings ?? {}) as CacheSettings;
-  const address = listen?.address ?? '127.0.0.1';
+  const { configuration, use, address, port, mirrors } = await readCacheListening(line);
   const host = address === '0.0.0.0' ? '127.0.0.1' : address;
   const anyMirror = [{ port: line.mirrorPort ?? 1, upstream: '' }];
   return {
-    proxy: `${host}:${listen?.port ?? 6516}`,
+    proxy: `${host}:${port}`,
     mirrors: undo ? anyMirror : mirrors,
     detectScript: async () => {
       if (undo) return '';
-      const use = plugin?.use ?? DEFAULT_CONFIGURATION.plugins[CACHE].use;
       const directory = dirname(await locatePackage(use, configuration.file));
       return readFile(join(directory, 'clients', 'apt-proxy-detect'), 'utf8');
     },

@@ -8,6 +8,7 @@ import {
   parseConfiguration,
   readConfiguration,
 } from '../ports/configuration.js';
+import { handedSockets } from '../service/activation.js';
 import { ServiceManager } from '../service/notify.js';
 import { LineLogger } from '../system.js';
 import { CORE_VERSION } from '../version.js';
@@ -22,10 +23,18 @@ export async function start(line: CommandLine): Promise<number> {
       : await readConfiguration(file);
   const asked = untilSignal();
   const placed = inCacheDirectory(configuration, process.env['CACHE_DIRECTORY']);
-  const node = await startNode({ stateDirectory, configuration: placed, logger, passphraseFile });
+  const sockets = handedSockets(process.env);
+  const node = await startNode({
+    stateDirectory,
+    configuration: placed,
+    logger,
+    passphraseFile,
+    sockets,
+  });
   const { identity, solo } = node;
   logger.log('info', 'ready', {
     version: CORE_VERSION,
+    pid: process.pid,
     node: identity.name,
     group: solo ? 'none: a group of one, nothing is sent on the LAN' : identity.group,
     state: stateDirectory,

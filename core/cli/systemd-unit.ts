@@ -7,6 +7,29 @@ export const SERVICE_USER = 'peerage';
 /** As `defaultStateDirectory` of root, so that root's commands find the service. */
 export const SERVICE_STATE = '/var/lib/peerage';
 
+/** An address and port on which clients are to be kept waiting through a restart. */
+export interface ClientPort {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The unit that opens client ports and keeps them while the service is restarted. */
+export function socketText(ports: readonly ClientPort[]): string {
+  const streams = ports.map(({ address, port }) => `ListenStream=${address}:${port}`);
+  return `# Written by \`peerage service install --sockets\`; again after the ports were changed.
+[Unit]
+Description=Peerage: client ports
+
+[Socket]
+${streams.join('\n')}
+Backlog=1024
+NoDelay=yes
+
+[Install]
+WantedBy=sockets.target
+`;
+}
+
 export interface UnitOptions {
   readonly node: string;
   readonly program: string;

@@ -4,6 +4,7 @@
  * uses the container itself.
  */
 import { createHash } from 'node:crypto';
+import type { HandedSocket } from '../host/handed-socket.js';
 import type { CurrentIdentity } from '../membership/current-identity.js';
 import type { OpenAuthority } from '../membership/open-authority.js';
 import type { SavedElections } from '../peering/saved-elections.js';
@@ -29,6 +30,8 @@ export interface NodeOptions {
   readonly logger: Logger;
   /** The file with the passphrase of this machine's CA, if it has an encrypted one. */
   readonly passphraseFile?: string | undefined;
+  /** Sockets that the service manager keeps open for plugins. */
+  readonly sockets?: readonly HandedSocket[];
 }
 
 /** What was read or opened before anything could be constructed. */

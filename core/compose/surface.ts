@@ -32,6 +32,7 @@ export function composeSurface(register: Register, ground: Ground): void {
         look: (what, url) => p.resolve(ControlService).view(`/${what}`, url),
       },
       coreVersion,
+      sockets: ground.sockets,
       clock: systemClock,
       logger,
     });

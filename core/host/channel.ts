@@ -3,6 +3,7 @@
  * Node's IPC channel; bodies do not, they go over a ticket (`tickets`). Used by both ends.
  */
 import { CodedError } from '@peerage/sdk';
+import type { HandedSocket } from './handed-socket.js';
 import type { LeaseGrant } from './lease.js';
 
 /** An error on the wire; rebuilt as a CodedError on the other side. */
@@ -25,6 +26,8 @@ export interface StartMessage {
   readonly ticketSocket: string;
   /** Ports that it may listen on. */
   readonly listen: readonly (number | 'any')[];
+  /** Sockets that listen there already. */
+  readonly sockets: readonly HandedSocket[];
 }
 
 export type ToPlugin =

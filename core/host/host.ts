@@ -3,7 +3,7 @@
  * is started; each plugin then lives on its own (`hosted`). Calls are checked in `calls`, keyed by
  * the process they came from; a changed plugins.json is taken as a whole or not at all (`reload`).
  */
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CodedError, type CommandResult, describeError } from '@peerage/sdk';
@@ -20,6 +20,7 @@ import type {
 import type { CallTable } from './calls/call.js';
 import { type CallServices, callTable } from './calls/table.js';
 import { placeOf, readClosure } from './closure.js';
+import type { HandedSocket } from './handed-socket.js';
 import { Hosted } from './hosted.js';
 import { type PluginPackage, readPlugin } from './manifest.js';
 import type { PluginTimes } from './plugin-process.js';
@@ -39,6 +40,8 @@ export interface HostOptions extends CallServices {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly times?: PluginTimes;
+  /** Sockets that the service manager keeps open for plugins. */
+  readonly sockets?: readonly HandedSocket[] | undefined;
 }
 
 export class PluginHosting implements PluginHost, ErrandRules {
@@ -64,7 +67,10 @@ export class PluginHosting implements PluginHost, ErrandRules {
   async start(): Promise<void> {
     const { stateDirectory } = this.options;
     const packages = await this.read(this.configuration);
-    await mkdir(join(stateDirectory, 'plugins'), { recursive: true, mode: 0o700 });
+    // To be walked through by plugins with a user of their own; each one's directory is its own.
+    const directory = join(stateDirectory, 'plugins');
+    await mkdir(directory, { recursive: true });
+    await chmod(directory, 0o711);
     this.tickets = await TicketOffice.open(join(stateDirectory, 'tickets.sock'));
     this.calls = callTable(this.options, this.tickets, (asking, url) => this.serve(asking, url));
     this.hosted = packages.map((plugin) => this.host(plugin));
@@ -189,6 +195,7 @@ export class PluginHosting implements PluginHost, ErrandRules {
   }
 
   private host(plugin: PluginPackage): Hosted {
+    if (plugin.entry.grant.uid !== undefined) this.tickets?.admitOthers();
     const ticketSocket = this.tickets?.path ?? '';
     const options = { ...this.options, ticketSocket, calls: this.calls };
     return new Hosted(plugin, this.readPaths.get(plugin) ?? [], options);

@@ -14,6 +14,7 @@ import { PluginCommands } from './calls/commands.js';
 import { electionOf, electionService } from './calls/election.js';
 import { PluginLeases } from './calls/leases.js';
 import { Grant } from './grant.js';
+import type { HandedSocket } from './handed-socket.js';
 import type { PluginPackage } from './manifest.js';
 import { type IncomingCall, PluginProcess, type PluginTimes } from './plugin-process.js';
 
@@ -21,6 +22,7 @@ import { type IncomingCall, PluginProcess, type PluginTimes } from './plugin-pro
 export interface HostedOptions {
   readonly stateDirectory: string;
   readonly ticketSocket: string;
+  readonly sockets?: readonly HandedSocket[] | undefined;
   readonly coreVersion: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -52,13 +54,14 @@ export class Hosted {
     // A process of another user could not read the store's files.
     const lends = lender !== undefined && entry.grant.uid === undefined;
     this.leases = lends ? new PluginLeases(lender, this.dataDirectory) : undefined;
-    const { ticketSocket, coreVersion, clock, logger, times } = options;
+    const { ticketSocket, coreVersion, clock, logger, times, sockets = [] } = options;
     this.process = new PluginProcess({
       plugin,
       grant: this.grant,
       readPaths,
       dataDirectory: this.dataDirectory,
       ticketSocket,
+      sockets,
       coreVersion,
       clock,
       logger,

@@ -9,14 +9,15 @@
  * own, and no process but its own.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { CodedError } from '@peerage/sdk';
 import type { Clock, InstantMs } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type { PluginStatus } from '../ports/ports.js';
 import { readMessage, type ToCore, type ToPlugin, toWireError } from './channel.js';
+import { makeDataDirectory } from './data-directory.js';
 import type { Grant } from './grant.js';
+import { type HandedSocket, socketsFor } from './handed-socket.js';
 import { launch } from './launch.js';
 import type { PluginPackage } from './manifest.js';
 
@@ -58,6 +59,8 @@ export interface ProcessOptions {
   readonly grant: Grant;
   readonly dataDirectory: string;
   readonly ticketSocket: string;
+  /** Sockets that listen already; the plugin gets those of its ports. */
+  readonly sockets: readonly HandedSocket[];
   readonly coreVersion: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -133,8 +136,8 @@ export class PluginProcess {
   }
 
   private async start(): Promise<void> {
-    const { plugin, dataDirectory, ticketSocket, coreVersion, grant } = this.options;
-    await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+    const { plugin, dataDirectory, ticketSocket, coreVersion, grant, sockets } = this.options;
+    await makeDataDirectory(dataDirectory, plugin.entry.grant.uid);
     if (this.stopping) throw new CodedError('E_STOPPING', `${this.id} is being stopped`);
     this.state = 'starting';
     const child = this.spawn();
@@ -160,6 +163,7 @@ export class PluginProcess {
       ticketSocket,
       coreVersion,
       listen: grant.listen,
+      sockets: socketsFor(sockets, grant.listen).handed,
     });
     try {
       await activated;
@@ -195,7 +199,7 @@ export class PluginProcess {
   }
 
   private spawn(): ChildProcess {
-    const { plugin, dataDirectory, grant, readPaths } = this.options;
+    const { plugin, dataDirectory, grant, readPaths, sockets } = this.options;
     const { memoryMiB = MEMORY_MIB, network = true, uid, confine = true } = plugin.entry.grant;
     const writePaths = [dataDirectory, ...grant.writePaths];
     const wish = { memoryMiB, network, uid, confine, readPaths, writePaths };
@@ -206,7 +210,7 @@ export class PluginProcess {
       execPath,
       execArgv: [...execArgv],
       serialization: 'advanced',
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...socketsFor(sockets, grant.listen).fds],
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk: Buffer) => this.keepLines(chunk.toString('utf8')));

@@ -23,6 +23,7 @@ import {
 import { construct, type Offer } from '@peerage/sdk/construct.js';
 import { PlannedSchedule } from '@peerage/sdk/planned-schedule.js';
 import { type StartMessage, type ToPlugin, toWireError } from './channel.js';
+import { listenOnHanded } from './handed-socket.js';
 import { Line, send } from './inside/line.js';
 import { guardListening } from './inside/listen-guard.js';
 import { RemotePeering } from './inside/peering.js';
@@ -82,6 +83,7 @@ function offers(message: StartMessage, context: PluginContext): readonly Offer[]
 }
 
 async function start(message: StartMessage): Promise<void> {
+  listenOnHanded(message.sockets);
   guardListening(message.listen);
   const context = makeContext(message, subscriptions);
   const module = await load(message);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('../../../core/bin/peerage.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../../core/bin/peerage.js', import.meta.url));
 
 export interface Outcome {
   readonly code: number | null;
