@@ -7,7 +7,7 @@
  * 0.6 MB of buffers. Nodes run without plugins and are asked on their local sockets, as in `crowd`.
  */
 import { type Crowd, crowdTakes, throughNodes } from '../crowd.js';
-import type { CrowdClient, Taken } from '../crowd-client.js';
+import type { Taken } from '../crowd-client.js';
 import { Group } from '../group.js';
 import { Lan } from '../lan.js';
 import type { PeerageNode } from '../node.js';
@@ -82,16 +82,14 @@ async function takeAndKill(
 ): Promise<{ killed: PeerageNode; crowd: Crowd }> {
   let killed: PeerageNode | undefined;
   const crowd = await crowdTakes(lan.hosts, file, throughNodes(group.nodes), async (clients) => {
-    await half(clients, file);
+    // Whose download it is is found out before, so that the kill comes just at half.
+    await Promise.all(clients.map((client) => client.has(file.sizeBytes / 4, HALF_DEADLINE_MS)));
     killed = await until('a node that downloads', FOUND_DEADLINE_MS, () => downloader(group));
+    await clients[group.nodes.indexOf(killed)]?.has(file.sizeBytes / 2, HALF_DEADLINE_MS);
     await killed.kill();
   });
   if (killed === undefined) throw new Error('invariant broken: nobody was killed');
   return { killed, crowd };
-}
-
-async function half(clients: readonly CrowdClient[], file: OriginFile): Promise<void> {
-  await Promise.all(clients.map((client) => client.has(file.sizeBytes / 2, HALF_DEADLINE_MS)));
 }
 
 /** The node whose download comes from the Internet. */
