@@ -23,6 +23,7 @@ import {
 import {
   checkJobs,
   demandName,
+  type Failure,
   type Feed,
   type Recall,
   type Role,
@@ -129,6 +130,7 @@ export default class AntivirusPlugin extends Plugin {
     const agent = new UpdateAgent(feed, {
       ...{ node: await this.nodeId(), shelf, peering: this.peering, lan: this.peering, log },
       role: () => this.role(),
+      cutOff: (failure) => this.giveAway(feed, failure),
       rules: () => {
         const rules = this.rules.rules();
         return { ...rules, recalls: [...rules.recalls, ...recalls()] };
@@ -152,6 +154,14 @@ export default class AntivirusPlugin extends Plugin {
     const provider = await this.election.provider().catch(withoutElection);
     if (provider === undefined) return 'poll';
     return provider.isSelf ? 'provide' : 'listen';
+  }
+
+  /** A provider that cannot reach an origin gives its office to a node that may. */
+  private async giveAway({ name }: Feed, failure: Failure): Promise<void> {
+    const provider = await this.election.provider().catch(withoutElection);
+    if (provider?.isSelf !== true) return;
+    this.context.log.warn('office-given-away', { feed: name, ...failure });
+    await this.election.resign();
   }
 
   /** A node that has just become the provider finds out what its predecessor may have missed. */

@@ -10,7 +10,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode } from '@peerage/sdk';
 import type { Feed, Installation, News, Release, Retrieved, Shelf } from '@peerage/update-agent';
 import type { SourceList } from './compile.js';
 import type { Enforcer } from './enforcer.js';
@@ -22,9 +21,6 @@ import { type Origin, sha256 } from './origin.js';
 import { judgeList } from './policy.js';
 import { demandTrust, type SourceSettings } from './settings.js';
 import { sealed, unsealed, verifySigned } from './signature.js';
-
-/** Errors that say that the origin could not be reached from here. */
-export const CUT_OFF = /^E_(NO_INTERNET|ORIGIN_UNREACHABLE|NO_SOURCE)$/;
 
 const FILE = 'list';
 /** Digits of the digest in a version. */
@@ -63,14 +59,7 @@ export class ListFeed implements Feed {
     const { origin } = this.ports;
     if (!(await origin.mayAsk())) return this.standing();
     await origin.asking();
-    try {
-      return [await this.released(await this.fetched(signal))];
-    } catch (error) {
-      // Without Internet and without a provider, whoever has it may have told of it.
-      const news = this.ports.news();
-      if (CUT_OFF.test(errorCode(error)) && news.length > 0) return this.learn(news);
-      throw error;
-    }
+    return [await this.released(await this.fetched(signal))];
   }
 
   async learn(news: readonly News[]): Promise<readonly Release[]> {

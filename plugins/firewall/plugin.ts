@@ -22,12 +22,12 @@ import {
   StatusService,
   Storage,
 } from '@peerage/sdk';
+import type { Failure } from '@peerage/update-agent';
 import { Commands } from './commands.js';
 import { replaceFile } from './disk.js';
 import { Enforcer } from './enforcer.js';
 import { FileTarget } from './file-target.js';
 import { type Guard, guardsFrom } from './guards.js';
-import { CUT_OFF } from './list-feed.js';
 import { peerAddresses, readNetwork } from './network.js';
 import { wholeTable } from './nftables.js';
 import { NftablesTarget } from './nftables-target.js';
@@ -138,6 +138,7 @@ export default class FirewallPlugin extends Plugin {
       node: hostname(),
       lan: hub,
       role: () => this.role(),
+      cutOff: (failure) => this.giveAway(failure),
       believes: (node) => !this.hasElections || node === this.provider,
       pins: () => this.wishes.pins,
       peering: this.peering,
@@ -170,7 +171,7 @@ export default class FirewallPlugin extends Plugin {
     for (const source of this.sources) {
       const { settings } = source;
       const pauseMs = intervalMs(settings);
-      const run = () => this.check(source, 'time');
+      const run = async () => void (await source.agent.check('time'));
       subscriptions.push(
         this.schedule.plan({
           name: `check ${settings.name}`,
@@ -194,12 +195,11 @@ export default class FirewallPlugin extends Plugin {
   }
 
   /** A provider that cannot reach an origin gives its office to a node that may. */
-  private async check({ agent, settings }: Source, reason: string): Promise<void> {
-    const { failure, role } = await agent.check(reason);
-    if (role === 'listen' || !this.hasElections || !CUT_OFF.test(failure?.code ?? '')) return;
+  private async giveAway(failure: Failure): Promise<void> {
+    if (!this.hasElections) return;
     const provider = await this.election.provider();
     if (provider?.isSelf !== true) return;
-    this.context.log.warn('office-given-away', { source: settings.name, ...failure });
+    this.context.log.warn('office-given-away', { ...failure });
     await this.election.resign();
   }
 
@@ -230,7 +230,7 @@ export default class FirewallPlugin extends Plugin {
       const following = await this.election.onChange(({ provider }) => {
         this.provider = provider?.node;
         if (provider === undefined) return;
-        for (const source of this.sources) void this.check(source, 'provider');
+        for (const source of this.sources) void source.agent.check('provider');
       });
       this.context.subscriptions.push(following);
       this.provider ??= (await this.election.provider())?.node;

@@ -10,6 +10,7 @@ import { type Announcement, type Disposable, describeError, type Log } from '@pe
 import {
   type Announcements,
   type CheckReport,
+  type Failure,
   type Feed,
   Shelf,
   UpdateAgent,
@@ -37,6 +38,8 @@ export interface SourcePorts extends OriginPorts {
   readonly node: string;
   readonly lan: Announcements;
   readonly role: () => Promise<'poll' | 'listen'>;
+  /** Called when the origin cannot be reached from here. */
+  readonly cutOff?: (failure: Failure) => Promise<void>;
   /** Whether this node's word is enough for a list that nobody signs: the provider's is. */
   readonly believes: (node: string) => boolean;
   /** By source: the version to stay at. */

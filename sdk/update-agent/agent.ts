@@ -21,6 +21,7 @@ import {
   decisionWord,
   type Failure,
   failureOf,
+  isCutOff,
   outcomeOf,
 } from './report.js';
 import type { Retrieved } from './retrieve.js';
@@ -71,6 +72,11 @@ export interface AgentPorts {
   readonly lan: Announcements;
   /** What this node has to do for the LAN now. */
   readonly role: () => Promise<Role>;
+  /**
+   * The origin cannot be reached from here: a provider gives its office away, or all the others would
+   * wait for one that cannot tell them anything.
+   */
+  readonly cutOff?: (failure: Failure) => Promise<void>;
   readonly rules: () => Rules;
   readonly log: Log;
   readonly now: () => number;
@@ -360,6 +366,9 @@ export class UpdateAgent {
       this.ports.log.warn('not-updated', { feed, component: one.component, ...one.failure });
     }
     await this.tellStandings(finished);
+    if (role !== 'listen' && failure !== undefined && isCutOff(failure)) {
+      await this.ports.cutOff?.(failure).catch((error) => this.warn('office-not-given', error));
+    }
     return finished;
   }
 

@@ -37,6 +37,14 @@ export interface CheckReport {
   readonly failure?: Failure;
 }
 
+/** Errors that say that the origin could not be reached from here. */
+const CUT_OFF = /^E_(NO_INTERNET|ORIGIN_UNREACHABLE|NO_SOURCE)$/;
+
+/** Whether the origin could not be reached from here, where another node may do better. */
+export function isCutOff(failure: Failure | undefined): boolean {
+  return failure !== undefined && CUT_OFF.test(failure.code);
+}
+
 export function failureOf(error: unknown): Failure {
   const code = errorCode(error);
   const root = error instanceof CodedError || !(error instanceof Error) ? error : error.message;

@@ -11,6 +11,7 @@ import { ClamavPublisher, type PublishedVersion, sampleOf } from '../../fakes/cl
 import { ClamavHost, DATABASE_DIRECTORY } from '../clamav-host.js';
 import { exchangeKeys, missingClamav } from '../clamav-programs.js';
 import type { Counts } from '../counts.js';
+import { electing } from '../election.js';
 import { Group } from '../group.js';
 import { Lan, ORIGIN_NAME } from '../lan.js';
 import type { NodeConfig } from '../node.js';
@@ -178,6 +179,7 @@ function configOf(
   const mode = isPlacing(all.indexOf(place)) ? 'place' : 'freshclam';
   const hours = { afterSuccessHours: CHECK_HOURS, afterFailureHours: CHECK_HOURS };
   return {
+    ...electing(),
     plugins: {
       antivirus: {
         use: '@peerage/antivirus',

@@ -57,6 +57,17 @@ describe('antivirus: ClamAV on the nodes of a LAN', () => {
     await until('4', SOON_MS, all('4'));
   });
 
+  it('a provider that cannot reach the origin gives its office to one that may', async () => {
+    const cut = await node('n1', { provider: 'n1', hasInternet: false });
+    const other = await node('n2', { provider: 'n1', hasInternet: false });
+    await cut.check();
+    equal(cut.election.resignations, 1);
+    await other.check();
+    equal(other.election.resignations, 0);
+    for (const { election } of [cut, other]) election.elect('n2');
+    await until('n2 has tried', SOON_MS, () => other.election.resignations === 1 || undefined);
+  });
+
   it('one far behind, and one whose difference is missing, take the whole', async () => {
     const one = await node('n1');
     await one.check();

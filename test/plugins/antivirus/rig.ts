@@ -141,6 +141,7 @@ export class FakeElection extends ElectionService {
   private readonly listeners = new Set<(state: ElectionState) => void>();
   private readonly self: string;
   private designated: string | undefined;
+  resignations = 0;
 
   constructor(self: string, designated: string | undefined) {
     super();
@@ -167,7 +168,9 @@ export class FakeElection extends ElectionService {
     return { dispose: () => void this.listeners.delete(listener) };
   }
 
-  override async resign(): Promise<void> {}
+  override async resign(): Promise<void> {
+    this.resignations += 1;
+  }
 
   private now(): ElectionState {
     const node = this.designated;
