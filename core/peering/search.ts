@@ -14,7 +14,7 @@ export interface SearchReports {
 }
 
 export class PendingSearch implements LanSearch {
-  readonly better: Promise<LanSource>;
+  better: Promise<LanSource>;
   private resolveBetter: (flight: LanSource) => void = () => undefined;
   private readonly reports: SearchReports;
   readonly href: string;
@@ -29,9 +29,7 @@ export class PendingSearch implements LanSearch {
     this.href = href;
     this.reports = reports;
     this.witness = witness;
-    this.better = new Promise((resolve) => {
-      this.resolveBetter = resolve;
-    });
+    this.better = this.awaitBetter();
   }
 
   async first(): Promise<Source> {
@@ -58,6 +56,8 @@ export class PendingSearch implements LanSearch {
     const replaces = this.current?.kind === 'origin' && source.kind !== 'origin';
     this.current = source;
     if (replaces) return this.resolveBetter(source);
+    // What was better the last time has failed since, or the Internet would not be asked again.
+    if (source.kind === 'origin') this.better = this.awaitBetter();
     const { waiting } = this;
     this.waiting = undefined;
     if (waiting === undefined) this.offers.push(source);
@@ -69,6 +69,12 @@ export class PendingSearch implements LanSearch {
     this.over = true;
     this.waiting?.(undefined);
     this.waiting = undefined;
+  }
+
+  private awaitBetter(): Promise<LanSource> {
+    return new Promise((resolve) => {
+      this.resolveBetter = resolve;
+    });
   }
 
   private take(): Promise<Source | undefined> {

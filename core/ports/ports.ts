@@ -18,7 +18,10 @@ import type { SearchWitness, WhyRecord } from './why.js';
 
 /** One want on its way through the LAN; ends by `done` or `cancel`, exactly once. */
 export interface LanSearch {
-  /** Resolves if, while the Internet is being asked, a better source is to be used instead. */
+  /**
+   * Resolves if, while the Internet is being asked, a better source is to be used instead; another
+   * promise each time that the Internet is to be asked.
+   */
   readonly better: Promise<LanSource>;
   /** The source to try first. */
   first(): Promise<Source>;

@@ -96,9 +96,6 @@ export class Fetch {
     let search: LanSearch | undefined;
     try {
       search = this.search(ask, flight.options.trail);
-      search?.better.then((better) => {
-        download.better = better;
-      });
       await this.trySources(download, search);
       search?.done();
     } catch (error) {
@@ -266,7 +263,12 @@ export class Fetch {
     const { internet, errands } = this.options;
     if (!internet && (await errands?.fetch(download.ask, (at) => this.tryLan(download, at))))
       return 'ok';
-    return this.fromOrigin.take(download, source.reason, search?.better);
+    download.better = undefined;
+    const better = search?.better;
+    better?.then((found) => {
+      download.better = found;
+    });
+    return this.fromOrigin.take(download, source.reason, better);
   }
 
   private async tryLan(

@@ -31,7 +31,7 @@ export class FakeLan implements LanPeering {
     this.offers.set(href, [...(this.offers.get(href) ?? []), source]);
   }
 
-  /** While `href` is fetched from the Internet, this flight turns out to be better. */
+  /** While `href` is fetched from the Internet for the first time, this flight turns out to be better. */
   replaces(href: string, better: Promise<LanSource>): void {
     this.betters.set(href, better);
   }
@@ -84,7 +84,7 @@ function nameOf(source: Source | undefined): string {
 type Report = (source: Source | undefined, result: RetrievalResult | 'cancelled') => void;
 
 class FakeSearch implements LanSearch {
-  readonly better: Promise<LanSource>;
+  better: Promise<LanSource>;
   private readonly left: Array<PeerSource | FlightSource>;
   private readonly report: Report;
   private current: Source | undefined;
@@ -114,6 +114,7 @@ class FakeSearch implements LanSearch {
     this.current = this.over
       ? undefined
       : (this.left.shift() ?? { kind: 'origin', reason: 'sources-failed' });
+    if (this.current?.kind === 'origin') this.better = new Promise(() => undefined);
     return this.current;
   }
 

@@ -222,6 +222,31 @@ describe('a download of our own that meets a better one (§5.3)', () => {
     assert.equal(node.path.status().counters['bytes-from-origin'], undefined);
   });
 
+  it('is begun again when what was better fails', async () => {
+    const { origin } = rig();
+    const url = origin.url('/a');
+    const gone = await rig().scripted('gone');
+    const node = await rig().node();
+    let [ask, times]: [() => void, number] = [() => undefined, 0];
+    const asked = new Promise<void>((resolve) => {
+      ask = resolve;
+    });
+    origin.on('/a', (_request, response) => {
+      times += 1;
+      if (times === 1) return ask();
+      response.writeHead(200, { ...HEADERS, 'content-length': content.length });
+      response.end(content);
+    });
+    const source = gone.offer(url, content);
+    gone.answer(source.copy.attestation, (response) => void response.destroy());
+    node.lan.replaces(
+      url,
+      asked.then(() => source),
+    );
+    await isRight(node, url, 'origin', content, SHARED);
+    assert.deepEqual(node.lan.reports, ['gone failed', 'origin ok']);
+  });
+
   it('is given up for a copy that was offered late', async () => {
     const { origin } = rig();
     const url = origin.url('/a');
