@@ -14,7 +14,14 @@ import { CodedError } from '@peerage/sdk';
 import type { Clock, InstantMs } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
 import type { PluginStatus } from '../ports/ports.js';
-import { readMessage, type ToCore, type ToPlugin, toWireError } from './channel.js';
+import {
+  fromWireError,
+  readMessage,
+  readWireError,
+  type ToCore,
+  type ToPlugin,
+  toWireError,
+} from './channel.js';
 import { makeDataDirectory } from './data-directory.js';
 import type { Grant } from './grant.js';
 import { type HandedSocket, socketsFor } from './handed-socket.js';
@@ -256,7 +263,7 @@ export class PluginProcess {
       case 'log':
         this.options.logger.log(message.level, message.event, {
           plugin: this.id,
-          ...message.fields,
+          ...withError(message.fields),
         });
         break;
       case undefined:
@@ -375,4 +382,11 @@ export class PluginProcess {
       if (this.lines.length > LOG_LINES_MAX) this.lines.shift();
     }
   }
+}
+
+/** The fields of a plugin's log line, its error as one again. */
+function withError(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { error } = fields;
+  if (typeof error !== 'object' || error === null) return fields;
+  return { ...fields, error: fromWireError(readWireError(error)) };
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { describeError, errorCode } from '@peerage/sdk';
 import { isAlive, pluginSource, SDK_DIRECTORY, SHORT_TIMES, useHost } from './rig.js';
 
 const IDLE = 'activate() {}';
@@ -33,6 +34,13 @@ describe('a plugin’s start', function () {
     const { state, pid, version, restarts } = rig().status();
     assert.deepEqual([state, version, restarts], ['active', '1.0.0', 0]);
     assert.ok(isAlive(pid));
+  });
+
+  it('logs its errors with their code and words', async () => {
+    const body = `activate() { this.plugincontext.log.warn('failed', { error: new CodedError('E_MINE', 'no room', { action: 'make some' }) }); }`;
+    await rig().start({ demo: { source: pluginSource(['PluginContext'], body) } });
+    const { error } = await rig().said('failed');
+    assert.deepEqual([errorCode(error), describeError(error)], ['E_MINE', 'no room; make some']);
   });
 
   it('works with a copy of the SDK of the plugin’s own', async () => {
