@@ -2,7 +2,7 @@
  * The messages between the core and a plugin's process: one union per direction. They travel over
  * Node's IPC channel; bodies do not, they go over a ticket (`tickets`). Used by both ends.
  */
-import { CodedError } from '@peerage/sdk';
+import { CodedError, errorCode } from '@peerage/sdk';
 import type { HandedSocket } from './handed-socket.js';
 import type { LeaseGrant } from './lease.js';
 
@@ -114,20 +114,21 @@ function readFields(fields: unknown): Readonly<Record<string, unknown>> {
 
 /** What a plugin sends as an error, as far as it is one. */
 export function readWireError(error: unknown): WireError {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  const { code, message, expected, action } = (error ?? {}) as Record<string, unknown>;
+  const text = (value: unknown) => (typeof value === 'string' ? value.slice(0, 2000) : undefined);
   return {
-    code: typeof code === 'string' ? code.slice(0, 100) : 'E_INTERNAL',
-    message: typeof message === 'string' ? message.slice(0, 2000) : 'it failed',
+    code: text(code)?.slice(0, 100) ?? 'E_INTERNAL',
+    message: text(message) ?? 'it failed',
+    expected: text(expected),
+    action: text(action),
   };
 }
 
 export function toWireError(error: unknown): WireError {
-  if (error instanceof CodedError) {
-    const { code, message, expected, action } = error;
-    return { code, message, expected, action };
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'E_INTERNAL', message };
+  if (!(error instanceof Error)) return { code: 'E_INTERNAL', message: String(error) };
+  // By its shape: a plugin with a copy of the SDK has another class of coded errors.
+  const { message, expected, action } = error as Partial<CodedError> & Error;
+  return { code: errorCode(error), message, expected, action };
 }
 
 export function fromWireError({ code, message, expected, action }: WireError): CodedError {
