@@ -108,11 +108,11 @@ async function demandSystemd(): Promise<void> {
   );
 }
 
-/** The unit hides the homes of people from the service. @throws CodedError `E_SERVICE_UNAVAILABLE` */
+/** The unit hides the homes of people and temporary files from the service. @throws CodedError `E_SERVICE_UNAVAILABLE` */
 function demandReachable(path: string): void {
-  if (!/^\/(home|root|run\/user)\//.test(path)) return;
+  if (!/^\/(home|root|run\/user|tmp|var\/tmp)\//.test(path)) return;
   throw new CodedError('E_SERVICE_UNAVAILABLE', `a service cannot reach ${path}`, {
-    expected: 'Peerage and Node.js outside of the homes of people',
+    expected: 'Peerage and Node.js outside of the homes of people and of /tmp',
     action: 'move Peerage to /opt/peerage; install Node.js for the whole machine',
   });
 }

@@ -27,6 +27,7 @@ import type { Grant } from './grant.js';
 import { type HandedSocket, socketsFor } from './handed-socket.js';
 import { launch } from './launch.js';
 import type { PluginPackage } from './manifest.js';
+import { IDLE_MESSAGES_MAX, MessageBudget } from './message-budget.js';
 
 /** How long a plugin may take. */
 export interface PluginTimes {
@@ -55,11 +56,6 @@ const LOG_LINES_MAX = 50;
 /** Calls of one plugin that are being carried out at once, and subscriptions. */
 const CALLS_MAX = 1024;
 const SUBSCRIPTIONS_MAX = 256;
-/** Messages of one plugin in one second before it is taken for a flood: every one costs all. */
-const MESSAGES_MAX = 10_000;
-/** What asks for nothing (a log line, a refused call, garbage) counts for as many. */
-const IDLE_WEIGHT = 5;
-const SECOND_MS = 1000;
 
 export interface ProcessOptions {
   readonly plugin: PluginPackage;
@@ -94,8 +90,7 @@ export class PluginProcess {
   private starting: Promise<void> | undefined;
   private readonly calls = new Map<number, AbortController>();
   private readonly subscriptions = new Map<number, AbortController>();
-  private secondBegan: InstantMs = 0;
-  private messages = 0;
+  private readonly budget: MessageBudget;
   private crashes: InstantMs[] = [];
   private restarts = 0;
   private lastError: string | undefined;
@@ -108,6 +103,7 @@ export class PluginProcess {
   constructor(options: ProcessOptions) {
     this.options = options;
     this.times = options.times ?? PLUGIN_TIMES;
+    this.budget = new MessageBudget(options.clock);
   }
 
   status(): PluginStatus {
@@ -240,7 +236,7 @@ export class PluginProcess {
   ): void {
     const message = readMessage(raw);
     const isCall = message?.type === 'call' && this.calls.size < CALLS_MAX;
-    if (this.floods(child, isCall ? 1 : IDLE_WEIGHT)) return;
+    if (!isCall && this.floods(child)) return;
     switch (message?.type) {
       case 'activated':
         resolve();
@@ -275,17 +271,10 @@ export class PluginProcess {
   }
 
   /** Ends a process that sends more than anybody can need: its messages cost the others. */
-  private floods(child: ChildProcess, weight: number): boolean {
-    const now = this.options.clock.nowMs();
-    if (now - this.secondBegan >= SECOND_MS) {
-      this.secondBegan = now;
-      this.messages = 0;
-    }
-    const before = this.messages;
-    this.messages += weight;
-    if (this.messages <= MESSAGES_MAX) return false;
-    if (before <= MESSAGES_MAX) {
-      this.lastError = `more than ${MESSAGES_MAX} messages in a second`;
+  private floods(child: ChildProcess): boolean {
+    if (!this.budget.isFlood()) return false;
+    if (!child.killed) {
+      this.lastError = `more than ${IDLE_MESSAGES_MAX} messages in a second that ask for nothing`;
       this.options.grant.counters.add('floods');
       child.kill('SIGKILL');
     }
@@ -311,6 +300,7 @@ export class PluginProcess {
     table.set(id, controller);
     const emit = (value: unknown) => answer({ type: 'event', id, value });
     try {
+      await this.budget.call();
       const value = await this.options.handle({ method, argument, signal, emit });
       answer({ type: 'reply', id, value });
       if (type === 'call') this.calls.delete(id);

@@ -21,6 +21,7 @@ import { reload } from './reload.js';
 import { replay } from './replay.js';
 import { revoke } from './revoke.js';
 import { rotate } from './rotate.js';
+import { service } from './service.js';
 import { slowloris } from './slowloris.js';
 import { soak } from './soak.js';
 import { survive } from './survive.js';
@@ -48,6 +49,7 @@ export const SCENARIOS: readonly Scenario[] = [
   replay,
   revoke,
   rotate,
+  service,
   slowloris,
   soak,
   survive,
