@@ -4,8 +4,8 @@
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** How finely lateness is measured; coarser would miss what a packet notices. */
-const RESOLUTION_MS = 20;
+/** How often lateness is looked at: each look wakes an idle node, at 20 ms for 0.24 % of a core. */
+const RESOLUTION_MS = 100;
 const NS_PER_S = 1e9;
 
 export interface VitalSigns {

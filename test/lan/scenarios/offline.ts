@@ -97,7 +97,7 @@ async function run(options: ScenarioOptions): Promise<Report> {
           left.filter((times) => times === 1).length,
           archive.packages.length,
         ),
-        equal('answer to a declared POST', sent.declared, '200'),
+        equal('answer of the origin to a declared POST', sent.declared, '204'),
         equal('POSTs that reached the origin', sent.reached, 1),
         equal('answer to one that the provider may not send', sent.undeclared, REFUSED),
         equal('counted by the provider', sent.counted, 1),
