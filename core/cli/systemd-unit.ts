@@ -91,6 +91,8 @@ RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+# setpriv(1), around each plugin's process, drops its rights by it; there are none to gain.
+SystemCallFilter=capset
 SystemCallErrorNumber=EPERM
 
 [Install]

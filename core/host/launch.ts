@@ -5,6 +5,7 @@
  * What this stops, and what not, is said in sdk/README.md; what an admin asks for and the machine
  * does not offer is an error, never silently left out.
  */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CodedError } from '@peerage/sdk';
@@ -29,6 +30,11 @@ export interface Launch {
   readonly execArgv: readonly string[];
 }
 
+/** Arguments of `setpriv`: a child gets no further rights, and ends when its parent does. */
+const END_WITH_CORE = ['--no-new-privs', '--pdeathsig', 'KILL', '--'];
+/** Looked for once. */
+let setpriv: { readonly path: string | undefined } | undefined;
+
 /** Where Linux keeps its tools. */
 const FOLDERS = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 
@@ -46,20 +52,20 @@ export function launch(wish: LaunchWish): Launch {
 
 function around({ plugin, network, uid }: LaunchWish): string[] {
   const isRoot = process.getuid?.() === 0;
-  const setpriv = findTool('setpriv');
+  const wrapper = findSetpriv();
   const unshare = findTool('unshare');
   if (!network && unshare === undefined) throw lacking(plugin, 'network: false', 'unshare');
-  if (uid !== undefined && (setpriv === undefined || !isRoot)) {
+  if (uid !== undefined && (wrapper === undefined || !isRoot)) {
     throw lacking(plugin, 'uid', 'setpriv, and a core that runs as root');
   }
   const alone = network || unshare === undefined ? [] : [unshare, '--net'];
   if (alone.length > 0 && !isRoot) alone.push('--map-root-user');
   if (alone.length > 0) alone.push('--');
-  if (setpriv === undefined) return alone;
+  if (wrapper === undefined) return alone;
   const user =
     uid === undefined ? [] : ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
   // Without it a plugin in an endless loop outlives a core that was killed.
-  return [...alone, setpriv, ...user, '--no-new-privs', '--pdeathsig', 'KILL', '--'];
+  return [...alone, wrapper, ...user, ...END_WITH_CORE];
 }
 
 /** The flags differ by Node's version: `--permission` and the network's came later. */
@@ -86,6 +92,16 @@ function aroundLink(path: string): string {
 function outermost(paths: readonly string[]): string[] {
   const all = [...new Set(paths)];
   return all.filter((path) => !all.some((other) => path.startsWith(`${other}/`)));
+}
+
+/** `setpriv`, if it works here: a service manager may forbid it the calls that it makes. */
+function findSetpriv(): string | undefined {
+  if (setpriv === undefined) {
+    const path = findTool('setpriv');
+    const works = path !== undefined && spawnSync(path, [...END_WITH_CORE, 'true']).status === 0;
+    setpriv = { path: works ? path : undefined };
+  }
+  return setpriv.path;
 }
 
 function findTool(name: string): string | undefined {
