@@ -28,7 +28,14 @@ import { NETWORK_SERVICE } from './ports/elections.js';
 import type { Logger } from './ports/log.js';
 import type { PluginHost } from './ports/ports.js';
 import { ControlService } from './service/control.js';
-import { loadElections, loadIdentity, loadPolicy, prepareState, takeLock } from './state.js';
+import {
+  loadAnchors,
+  loadElections,
+  loadIdentity,
+  loadPolicy,
+  prepareState,
+  takeLock,
+} from './state.js';
 import { systemClock } from './system.js';
 import { MANNERS_SERVICE, Manners } from './transfer/manners.js';
 import { PeerFetcher } from './transfer/peer-fetch.js';
@@ -69,7 +76,10 @@ async function start(options: NodeOptions, life: DisposableStore): Promise<Runni
   life.onDispose(await takeLock(stateDirectory));
   const { identity: loaded, solo } = await loadIdentity(stateDirectory);
   const identity = new CurrentIdentity(loaded);
-  if (!solo) identity.believe(anchorsWith(loaded.anchors, await loadPolicy(stateDirectory)));
+  if (!solo) {
+    const anchors = await loadAnchors(stateDirectory, loaded);
+    identity.believe(anchorsWith(anchors, await loadPolicy(stateDirectory)));
+  }
   const authority = new OpenAuthority(options, identity);
   await authority.open();
   const store = await ObjectStore.open({

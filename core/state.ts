@@ -5,16 +5,17 @@
  *   identity.pem   this node's key and certificate in its group, if it is in one
  *   solo.pem       the same for the group of one that it makes for itself at first start
  *   policy.xml     the newest group policy: who is revoked
+ *   anchors.pem    the CAs that are believed, once they are others than the one in identity.pem
  *   elections.json  the epochs of elections, and whom the admin pinned or excluded
  *   join.json      where this node joined its group, and renews its certificate
  *   ca/            the CA (ca.pem; next.pem while it changes) and its books, where it was made
  *   store/ plugins/ control.sock status.sock tickets.sock lock
  */
 import { randomBytes, type X509Certificate } from 'node:crypto';
-import { chmod, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CodedError, errorCode } from '@peerage/sdk';
 import { readElections, type SavedElections } from './peering/saved-elections.js';
 import {
@@ -22,6 +23,7 @@ import {
   authorityCertificate,
   authorityFromPem,
   authorityToPem,
+  certificatesIn,
   createAuthority,
   type Identity,
   identityFromPem,
@@ -145,7 +147,16 @@ export function isAlive(pid: number): boolean {
 async function writeSecret(path: string, text: string): Promise<void> {
   await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
   await chmod(`${path}.new`, 0o600);
-  await rename(`${path}.new`, path);
+  await renameForGood(`${path}.new`, path);
+}
+
+/** Renames within a directory, also for a power cut right after: the directory is synced, too. */
+async function renameForGood(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  // Windows syncs no directories.
+  const directory = await open(dirname(to), 'r').catch(() => undefined);
+  await directory?.sync().catch(() => undefined);
+  await directory?.close();
 }
 
 function readOptional(path: string): Promise<string | undefined> {
@@ -204,8 +215,11 @@ export async function stageAuthority(
 }
 
 /** Puts the CA that was kept in the place of the one before. */
-export function placeAuthority(directory: string): Promise<void> {
-  return rename(nextAuthorityPath(directory), authorityPath(directory));
+export async function placeAuthority(directory: string): Promise<void> {
+  await renameForGood(nextAuthorityPath(directory), authorityPath(directory)).catch((error) => {
+    // Another command looked meanwhile and has finished it.
+    if (errorCode(error) !== 'ENOENT') throw error;
+  });
 }
 
 /** A change that was cut off is finished if the policy says already that the next CA is in force. */
@@ -264,6 +278,24 @@ export async function loadPolicy(directory: string): Promise<Buffer | undefined>
 
 export function savePolicy(directory: string, bytes: Buffer): Promise<void> {
   return writeSecret(join(directory, 'policy.xml'), bytes.toString('utf8'));
+}
+
+/**
+ * Which CAs are believed besides the one that issued our certificate, or in its place (PROTOCOL
+ * §1.9): the issuer first, then those. It holds for that issuer alone.
+ */
+export function saveAnchors(directory: string, { ca, anchors }: Identity): Promise<void> {
+  return writeSecret(join(directory, 'anchors.pem'), [ca, ...anchors].map(String).join(''));
+}
+
+/** The CAs to believe at the start. @throws CodedError `E_IDENTITY_INVALID` */
+export async function loadAnchors(
+  directory: string,
+  { ca, anchors }: Identity,
+): Promise<readonly X509Certificate[]> {
+  const path = join(directory, 'anchors.pem');
+  const [issuer, ...saved] = certificatesIn((await readOptional(path)) ?? '', path);
+  return issuer?.raw.equals(ca.raw) === true && saved.length > 0 ? saved : anchors;
 }
 
 /** What this node knew of its senders' clocks (PROTOCOL §2.4), if anything. */

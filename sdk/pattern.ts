@@ -32,6 +32,8 @@ export function matches(pattern: string, text: string): boolean {
 /** A pattern, taken apart once. */
 interface Compiled {
   readonly pattern: string;
+  /** Its place among those that were given. */
+  readonly at: number;
   readonly specificity: number;
   /** What stands before the first `*` and behind the last one; the whole if there is none. */
   readonly head: string;
@@ -63,15 +65,16 @@ export class PatternSet {
     const own = here?.find((one) => fits(one, text));
     const other = this.others.find((one) => fits(one, text));
     if (own === undefined || other === undefined) return (own ?? other)?.pattern;
-    return other.specificity > own.specificity ? other.pattern : own.pattern;
+    const ahead = other.specificity - own.specificity || own.at - other.at;
+    return ahead > 0 ? other.pattern : own.pattern;
   }
 }
 
-function compile(pattern: string): Compiled {
+function compile(pattern: string, at: number): Compiled {
   const first = pattern.indexOf('*');
   const head = first < 0 ? pattern : pattern.slice(0, first);
   const tail = first < 0 ? pattern : pattern.slice(pattern.lastIndexOf('*') + 1);
-  return { pattern, specificity: specificity(pattern), head, tail };
+  return { pattern, at, specificity: specificity(pattern), head, tail };
 }
 
 /** The ends are compared first, for most patterns differ there. */

@@ -15,9 +15,9 @@ import {
   readPassphrase,
   saveIdentity,
 } from '../state.js';
-import { checkName, issueIdentity } from '../trust/authority.js';
+import { type Authority, checkName, issueIdentity } from '../trust/authority.js';
 import { caHash, newSecret, secretHash, tokenText } from '../trust/enrolment.js';
-import { openPolicy } from '../trust/group-policy.js';
+import { type GroupPolicy, openPolicy } from '../trust/group-policy.js';
 import { ask } from './client.js';
 import type { CommandLine } from './options.js';
 import { print, usage } from './output.js';
@@ -99,9 +99,12 @@ async function list(line: CommandLine): Promise<number> {
   const { stateDirectory } = line;
   const own = caHash(await loadAuthorityCertificate(stateDirectory));
   const ledger = new Ledger(stateDirectory);
-  const revoked = await revokedNames(stateDirectory);
+  const policy = await policyOf(stateDirectory);
+  const revoked = new Set(policy?.revoked.map(({ name }) => name));
   const now = Date.now();
-  const certificates = (await ledger.issued()).map(({ name, kid, expiresAt, ca = own }) => ({
+  // Earlier versions did not note the CA: then there was one.
+  const first = policy?.change === undefined ? own : '';
+  const certificates = (await ledger.issued()).map(({ name, kid, expiresAt, ca = first }) => ({
     name,
     kid,
     expiresAt: new Date(expiresAt).toISOString(),
@@ -134,9 +137,14 @@ function stateOf(revoked: boolean, expired: boolean, ofThisCa: boolean): string 
 async function rotate(line: CommandLine): Promise<number> {
   const { stateDirectory } = line;
   const passphrase = await readPassphrase(line.passphraseFile);
-  const authority = await loadAuthority(stateDirectory, passphrase);
   const ledger = new Ledger(stateDirectory);
-  const next = await ledger.change(() => rotateAuthority(stateDirectory, authority, passphrase));
+  // Also where the change was made before and cut off: the running node may not know it yet.
+  const next = await withAuthority(line, ledger, (authority) => {
+    return rotateAuthority(stateDirectory, authority, passphrase);
+  }).catch(async (error: unknown) => {
+    if (errorCode(error) === 'E_CA_ROTATING') await tellNode(stateDirectory);
+    throw error;
+  });
   const now = Date.now();
   const tokens = (await ledger.tokens()).filter(({ state, expiresAt }) => {
     return state === 'open' && now < expiresAt;
@@ -157,33 +165,46 @@ async function rotate(line: CommandLine): Promise<number> {
 /** The CA before the last change is believed no more. @throws CodedError `E_CA_IN_USE` */
 async function retire(line: CommandLine): Promise<number> {
   const { stateDirectory } = line;
-  const passphrase = await readPassphrase(line.passphraseFile);
-  const authority = await loadAuthority(stateDirectory, passphrase);
   const ledger = new Ledger(stateDirectory);
-  const revoked = await revokedNames(stateDirectory);
-  const names = namesOfBefore(await ledger.issued(), authority, Date.now());
-  const left = names.filter((name) => !revoked.has(name));
-  if (left.length > 0 && !line.force) {
-    throw new CodedError('E_CA_IN_USE', `certificates of the CA before: ${left.join(', ')}`, {
-      expected: 'every machine has one of the new CA, or its old one has ended',
-      action: 'start those machines and wait for a minute; with --force they must join again',
-    });
-  }
-  await ledger.change(() => retireAuthority(stateDirectory, authority));
+  const left = await withAuthority(line, ledger, async (authority) => {
+    const revoked = await revokedNames(stateDirectory);
+    const names = namesOfBefore(await ledger.issued(), authority, Date.now());
+    const needing = names.filter((name) => !revoked.has(name));
+    if (needing.length > 0 && !line.force) throw inUse(needing);
+    await retireAuthority(stateDirectory, authority);
+    return needing;
+  });
   const told = await tellNode(stateDirectory);
   const out = left.length === 0 ? '' : ` These must join again: ${left.join(', ')}.`;
   print(line, { retired: true, told, left }, `the CA before is believed by nobody any more.${out}`);
   return 0;
 }
 
+function inUse(names: readonly string[]): CodedError {
+  return new CodedError('E_CA_IN_USE', `certificates of the CA before: ${names.join(', ')}`, {
+    expected: 'every machine has one of the new CA, or its old one has ended',
+    action: 'start those machines and wait for a minute; with --force they must join again',
+  });
+}
+
+/** Changes something by the CA as it is once it is our turn: another command may be changing it. */
+async function withAuthority<T>(
+  line: CommandLine,
+  ledger: Ledger,
+  change: (authority: Authority) => Promise<T>,
+): Promise<T> {
+  const passphrase = await readPassphrase(line.passphraseFile);
+  return ledger.change(async () => change(await loadAuthority(line.stateDirectory, passphrase)));
+}
+
 async function revoke(line: CommandLine, name: string | undefined): Promise<number> {
   if (name === undefined) throw usage('ca revoke needs NAME');
   checkName(name, 'node');
   const { stateDirectory } = line;
-  const passphrase = await readPassphrase(line.passphraseFile);
-  const authority = await loadAuthority(stateDirectory, passphrase);
   const ledger = new Ledger(stateDirectory);
-  const policy = await ledger.change(() => revokeName(stateDirectory, authority, name));
+  const policy = await withAuthority(line, ledger, (authority) => {
+    return revokeName(stateDirectory, authority, name);
+  });
   const known = (await ledger.issued()).some((issued) => issued.name === name);
   const told = await tellNode(stateDirectory);
   const warning = known ? '' : `\nNo certificate was issued here to ${name}: is the name right?`;
@@ -209,11 +230,16 @@ async function tellNode(stateDirectory: string): Promise<boolean> {
   }
 }
 
-async function revokedNames(stateDirectory: string): Promise<Set<string>> {
+async function policyOf(stateDirectory: string): Promise<GroupPolicy | undefined> {
   const bytes = await loadPolicy(stateDirectory);
-  if (bytes === undefined) return new Set();
+  if (bytes === undefined) return undefined;
   const verdict = openPolicy(bytes, [await loadAuthorityCertificate(stateDirectory)]);
-  return new Set(verdict.ok ? verdict.value.policy.revoked.map(({ name }) => name) : []);
+  return verdict.ok ? verdict.value.policy : undefined;
+}
+
+async function revokedNames(stateDirectory: string): Promise<Set<string>> {
+  const policy = await policyOf(stateDirectory);
+  return new Set(policy?.revoked.map(({ name }) => name));
 }
 
 async function refuseRevoked(stateDirectory: string, name: string): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { access, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -44,7 +45,11 @@ async function install(line: CommandLine): Promise<number> {
     if (socketFile !== undefined) {
       await run('systemctl', ['stop', 'peerage.service']).catch(() => undefined);
       await tool('systemctl', 'enable', 'peerage.socket');
-      await tool('systemctl', 'restart', 'peerage.socket');
+      await tool('systemctl', 'restart', 'peerage.socket').catch(async (error: unknown) => {
+        // Another program has a port: the service that we stopped goes on without.
+        await run('systemctl', ['start', 'peerage.service']).catch(() => undefined);
+        throw error;
+      });
     }
     await tool('systemctl', 'enable', '--now', 'peerage.service');
   }
@@ -62,12 +67,13 @@ async function install(line: CommandLine): Promise<number> {
 /** The unit of the sockets beside that of the service; its path. */
 async function writeSockets(line: CommandLine, unitFile: string): Promise<string> {
   const { address, port, mirrors } = await readCacheListening(line);
+  if (!isIPv4(address)) throw usage(`--sockets needs an IPv4 address, not ${address}`);
   const ports = [port, ...mirrors.map((mirror) => mirror.port)].map((one) => ({
     address,
     port: one,
   }));
   const file = socketFileOf(unitFile);
-  await writeFile(file, socketText(ports), { mode: 0o644 });
+  await writeFile(file, socketText('url-cache', ports), { mode: 0o644 });
   return file;
 }
 

@@ -13,8 +13,8 @@ export interface ClientPort {
   readonly port: number;
 }
 
-/** The unit that opens client ports and keeps them while the service is restarted. */
-export function socketText(ports: readonly ClientPort[]): string {
+/** The unit that opens a plugin's client ports and keeps them while the service is restarted. */
+export function socketText(plugin: string, ports: readonly ClientPort[]): string {
   const streams = ports.map(({ address, port }) => `ListenStream=${address}:${port}`);
   return `# Written by \`peerage service install --sockets\`; again after the ports were changed.
 [Unit]
@@ -22,6 +22,7 @@ Description=Peerage: client ports
 
 [Socket]
 ${streams.join('\n')}
+FileDescriptorName=${plugin}
 Backlog=1024
 NoDelay=yes
 

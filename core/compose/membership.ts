@@ -11,6 +11,7 @@ import {
   loadClocks,
   loadJoinedAt,
   loadPolicy,
+  saveAnchors,
   saveClocks,
   saveIdentity,
   savePolicy,
@@ -21,7 +22,7 @@ import { resignOwn } from '../transfer/resign.js';
 import { ObjectServer } from '../transfer/serve.js';
 import type { Authority } from '../trust/authority.js';
 import { POLICY_BYTES_MAX } from '../trust/group-policy.js';
-import { type Ground, type Register } from './parts.js';
+import type { Ground, Parts, Register } from './parts.js';
 
 /** Joining, the group policy, renewal. */
 export function composeMembership(register: Register, ground: Ground): void {
@@ -38,6 +39,13 @@ export function composeMembership(register: Register, ground: Ground): void {
     const anchors = () => identity.anchors;
     return new EnrolmentDesk({ authority: here, anchors, ledger, keyring, policy, clock, logger });
   });
+  const rotated = async (p: Parts): Promise<void> => {
+    await saveAnchors(stateDirectory, identity);
+    // The CA of this machine is judged by the policy on disk.
+    await p.resolve(PolicyKeeper).close();
+    await authority.open();
+    p.resolve(Renewal).rotated();
+  };
   register(PolicyKeeper, (p) => {
     return new PolicyKeeper({
       believer: identity,
@@ -50,7 +58,9 @@ export function composeMembership(register: Register, ground: Ground): void {
       anchored: () => {
         p.resolve(ObjectServer).renewed();
         p.resolve(PeerFetcher).renewed();
-        void authority.open().then(() => p.resolve(Renewal).rotated());
+        void rotated(p).catch((error: unknown) =>
+          logger.log('error', 'anchors-not-kept', { error }),
+        );
       },
       enforce: (version, revoked) => {
         keyring.revoke(revoked);
@@ -73,6 +83,13 @@ export function composeMembership(register: Register, ground: Ground): void {
       save: (clocks) => saveClocks(stateDirectory, clocks),
     });
   });
+  composeRenewal(register, ground, ledger);
+}
+
+/** New certificates in time, and when another CA followed. */
+function composeRenewal(register: Register, ground: Ground, ledger: Ledger): void {
+  const { identity, store, stateDirectory, logger, authority } = ground;
+  const clock = systemClock;
   register(Renewal, (p) => {
     return new Renewal({
       identity,
@@ -89,6 +106,7 @@ export function composeMembership(register: Register, ground: Ground): void {
         p.resolve(ObjectServer).renewed();
         p.resolve(PeerFetcher).renewed();
         p.resolve(PeeringDriver).renewed();
+        await saveAnchors(stateDirectory, identity);
         await resignOwn(store, renewed);
       },
     });

@@ -4,11 +4,14 @@
  * that clients wait for a moment instead of being refused. Both ends use this: the core to choose
  * what a plugin gets, the plugin's process to listen on it.
  *
- * Invariant: a plugin gets only sockets of ports that it was granted.
+ * Invariant: a socket is for the plugin that it is named after and for no other, if that one may
+ * listen on its port and may have a network at all.
  */
 import net from 'node:net';
 
 export interface HandedSocket {
+  /** The id of the plugin that it is for (FileDescriptorName= of the unit). */
+  readonly plugin: string;
   /** Its number in this process. */
   readonly fd: number;
   readonly address: string;
@@ -18,15 +21,18 @@ export interface HandedSocket {
 /** Descriptors that every plugin's process has anyway: input, output, errors, and the channel. */
 const FIRST_FD = 4;
 
-/** What of these a plugin with these ports gets, with the numbers that they have in its process. */
+/** What of these a plugin gets, with the numbers that they have in its process. */
 export function socketsFor(
   sockets: readonly HandedSocket[],
+  id: string,
   listen: readonly (number | 'any')[],
 ): { readonly fds: readonly number[]; readonly handed: readonly HandedSocket[] } {
-  const granted = sockets.filter(({ port }) => listen.includes('any') || listen.includes(port));
+  const own = sockets.filter(({ plugin, port }) => {
+    return plugin === id && (listen.includes('any') || listen.includes(port));
+  });
   return {
-    fds: granted.map(({ fd }) => fd),
-    handed: granted.map(({ address, port }, index) => ({ fd: FIRST_FD + index, address, port })),
+    fds: own.map(({ fd }) => fd),
+    handed: own.map((socket, index) => ({ ...socket, fd: FIRST_FD + index })),
   };
 }
 

@@ -139,7 +139,7 @@ export class PluginProcess {
   }
 
   private async start(): Promise<void> {
-    const { plugin, dataDirectory, ticketSocket, coreVersion, grant, sockets } = this.options;
+    const { plugin, dataDirectory, ticketSocket, coreVersion, grant } = this.options;
     await makeDataDirectory(dataDirectory, plugin.entry.grant.uid);
     if (this.stopping) throw new CodedError('E_STOPPING', `${this.id} is being stopped`);
     this.state = 'starting';
@@ -166,7 +166,7 @@ export class PluginProcess {
       ticketSocket,
       coreVersion,
       listen: grant.listen,
-      sockets: socketsFor(sockets, grant.listen).handed,
+      sockets: this.handed.handed,
     });
     try {
       await activated;
@@ -197,12 +197,19 @@ export class PluginProcess {
     clearTimeout(timer);
   }
 
+  /** The sockets that are kept open for it; none where it is to have no network. */
+  private get handed() {
+    const { plugin, grant, sockets } = this.options;
+    const { network = true } = plugin.entry.grant;
+    return socketsFor(network ? sockets : [], this.id, grant.listen);
+  }
+
   private get id(): string {
     return this.options.plugin.manifest.id;
   }
 
   private spawn(): ChildProcess {
-    const { plugin, dataDirectory, grant, readPaths, sockets } = this.options;
+    const { plugin, dataDirectory, grant, readPaths } = this.options;
     const { memoryMiB = MEMORY_MIB, network = true, uid, confine = true } = plugin.entry.grant;
     const writePaths = [dataDirectory, ...grant.writePaths];
     const wish = { memoryMiB, network, uid, confine, readPaths, writePaths };
@@ -213,7 +220,7 @@ export class PluginProcess {
       execPath,
       execArgv: [...execArgv],
       serialization: 'advanced',
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...socketsFor(sockets, grant.listen).fds],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...this.handed.fds],
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk: Buffer) => this.keepLines(chunk.toString('utf8')));

@@ -16,6 +16,8 @@ import { toWireError } from './channel.js';
 const TICKETS_MAX = 4096;
 const TICKET_LIFE_MS = 30_000;
 const TICKET_LENGTH = 22;
+/** Whoever connects has a ticket and shows it at once. */
+const SHOWN_MS = 3000;
 const CONNECTIONS_MAX = 1024;
 const ERROR_MARK = 0xffffffff;
 
@@ -78,7 +80,7 @@ export class TicketOffice {
     this.connections.add(socket);
     socket.on('close', () => this.connections.delete(socket));
     socket.on('error', () => socket.destroy());
-    socket.setTimeout(TICKET_LIFE_MS, () => socket.destroy());
+    socket.setTimeout(SHOWN_MS, () => socket.destroy());
     let said = '';
     const listen = (chunk: Buffer) => {
       said += chunk.toString('latin1');

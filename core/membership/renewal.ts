@@ -33,7 +33,7 @@ const ROTATION_TOLD_MS = 5000;
 const ROTATION_SPREAD_MS_MIN = 1000;
 /** For each member: half of what the desk answers in all (`ATTEMPTS`). */
 const ROTATION_EACH_MS = 100;
-/** Who was away may not know the machine with the CA yet: it says hello every 10 s. */
+/** Who was away may not know the machine with the CA yet: it says hello every 10 s. Then rarer. */
 const ROTATION_RETRY_MS = 12_000;
 /** Members that are asked in one attempt, besides the machine where this node joined. */
 const ASKED_MAX = 8;
@@ -66,6 +66,7 @@ export class Renewal {
   private rotation: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private stopped = false;
+  private retryMs = ROTATION_RETRY_MS;
 
   constructor(options: RenewalOptions) {
     this.options = options;
@@ -82,6 +83,7 @@ export class Renewal {
     const { authority, members, random } = this.options;
     const spreadMaxMs = Math.max(ROTATION_SPREAD_MS_MIN, members().length * ROTATION_EACH_MS);
     const spreadMs = authority() === undefined ? random.fraction() * spreadMaxMs : 0;
+    this.retryMs = ROTATION_RETRY_MS;
     this.lookAfter(ROTATION_TOLD_MS + spreadMs);
   }
 
@@ -126,7 +128,9 @@ export class Renewal {
       const level = passed < ALARM_AT ? 'warn' : 'error';
       const until = identity.certificate.validTo;
       logger.log(level, 'certificate-not-renewed', { until, error });
-      if (this.followed && !this.stopped) this.lookAfter(ROTATION_RETRY_MS);
+      if (!this.followed || this.stopped) return;
+      this.lookAfter(this.retryMs);
+      this.retryMs = Math.min(2 * this.retryMs, LOOK_MS);
     }
   }
 

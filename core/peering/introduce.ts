@@ -47,7 +47,9 @@ export class Introducer {
     this.lastAt = now;
     this.quietUntil.set(address, now + FAILURE_MEMORY_MS);
     this.fetch(kid, address, (certificate, succession) => {
+      // Whatever kid was asked for: a forged packet must not keep us from hearing it.
       if (succession !== undefined) this.succeed(succession);
+      if (certificate === undefined) return;
       const learnt = this.keyring.learn(kid, certificate.toString('base64url'));
       if (learnt !== undefined) this.quietUntil.delete(address);
     });
@@ -56,7 +58,7 @@ export class Introducer {
   private fetch(
     kid: string,
     host: string,
-    done: (certificate: Buffer, succession: Buffer | undefined) => void,
+    done: (certificate: Buffer | undefined, succession: Buffer | undefined) => void,
   ): void {
     const outgoing = request(
       {
@@ -82,7 +84,7 @@ export class Introducer {
           const beside = response.headers[SUCCESSION_HEADER];
           const succession =
             typeof beside === 'string' ? Buffer.from(beside, 'base64url') : undefined;
-          if (response.statusCode === 200) done(Buffer.concat(chunks), succession);
+          done(response.statusCode === 200 ? Buffer.concat(chunks) : undefined, succession);
         });
       },
     );

@@ -1,7 +1,7 @@
 /**
  * Whom nothing is taken from for a while (§4.6), by name: who lied, and who broke off. Invariants: at
- * most BANS_MAX names; a node that broke off and was started anew begins afresh, one that lied does
- * not.
+ * most BANS_MAX names; a node that broke off and was started anew begins afresh, though not more
+ * often than the pause is long, for a node can call itself new at will; one that lied does not.
  */
 import { BoundedMap, type Counters } from '../base/bounded.js';
 import type { InstantMs } from '../base/time.js';
@@ -9,11 +9,14 @@ import { BAN_MS, BANS_MAX, FAILURE_PAUSE_MS } from './limits.js';
 
 interface Ban {
   readonly until: InstantMs;
+  /** The run in which it broke off, if that was known; `lied` bans all runs. */
+  readonly boot: string | undefined;
   readonly lied: boolean;
 }
 
 export class Bans {
   private readonly bans = new BoundedMap<string, Ban>(BANS_MAX);
+  private readonly forgivenAt = new BoundedMap<string, InstantMs>(BANS_MAX);
   private readonly counters: Counters;
 
   constructor(counters: Counters) {
@@ -21,20 +24,24 @@ export class Bans {
   }
 
   lied(name: string, now: InstantMs): void {
-    this.bans.set(name, { until: now + BAN_MS, lied: true });
+    this.bans.set(name, { until: now + BAN_MS, boot: undefined, lied: true });
     this.counters.add('sources-banned');
   }
 
-  /** It did not answer, stalled or broke off. */
-  failed(name: string, now: InstantMs): void {
+  /** It did not answer, stalled or broke off, in this run of its. */
+  failed(name: string, boot: string | undefined, now: InstantMs): void {
     if (this.bans.get(name)?.lied !== true || !this.holds(name, now))
-      this.bans.set(name, { until: now + FAILURE_PAUSE_MS, lied: false });
+      this.bans.set(name, { until: now + FAILURE_PAUSE_MS, boot, lied: false });
     this.counters.add('sources-paused');
   }
 
-  /** It died and is back: what broke off with it says nothing of what it does now. */
-  restarted(name: string): void {
-    if (this.bans.get(name)?.lied === false) this.bans.delete(name);
+  /** Heard in this run: if it is another one, what broke off with the one before says nothing. */
+  heard(name: string, boot: string, now: InstantMs): void {
+    const ban = this.bans.get(name);
+    if (ban === undefined || ban.lied || ban.boot === undefined || ban.boot === boot) return;
+    if (now - (this.forgivenAt.get(name) ?? Number.NEGATIVE_INFINITY) < FAILURE_PAUSE_MS) return;
+    this.forgivenAt.set(name, now);
+    this.bans.delete(name);
   }
 
   holds(name: string, now: InstantMs): boolean {

@@ -122,7 +122,7 @@ export class Peer {
       return this.take();
     }
     const { isNew } = this.members.heard(now, from, message.type === 'hello' ? message : undefined);
-    if (isNew) this.context.bans.restarted(from.name);
+    if (isNew) this.context.bans.heard(from.name, from.boot, now);
     switch (message.type) {
       case 'hello':
         this.heardHello(now, from, message, isNew);
@@ -207,7 +207,8 @@ export class Peer {
   ): Effect[] {
     const { bans } = this.context;
     if (source !== undefined && result === 'lied') bans.lied(source.name, now);
-    if (source !== undefined && result === 'failed') bans.failed(source.name, now);
+    if (source !== undefined && result === 'failed')
+      bans.failed(source.name, this.members.get(source.kid)?.boot, now);
     const search = this.searches.get(id);
     if (search === undefined) this.effects.push({ kind: 'settle', want: id, ok: result === 'ok' });
     else search.retrieved(now, result);

@@ -18,12 +18,12 @@ export function handedSockets(
   if (Number(environment['LISTEN_PID']) !== pid) return [];
   const count = Math.min(Number(environment['LISTEN_FDS']) || 0, SOCKETS_MAX);
   const places = listeningPlaces();
-  return Array.from({ length: Math.max(0, count) }, (_, index) => FIRST_FD + index).flatMap(
-    (fd) => {
-      const place = places.get(inodeOf(fd));
-      return place === undefined ? [] : [{ fd, ...place }];
-    },
-  );
+  const names = (environment['LISTEN_FDNAMES'] ?? '').split(':');
+  return Array.from({ length: Math.max(0, count) }, (_, index) => index).flatMap((index) => {
+    const fd = FIRST_FD + index;
+    const place = places.get(inodeOf(fd));
+    return place === undefined ? [] : [{ plugin: names[index] ?? '', fd, ...place }];
+  });
 }
 
 function inodeOf(fd: number): string {

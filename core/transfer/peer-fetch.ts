@@ -112,6 +112,10 @@ export class PeerFetcher {
   private readonly agents = new BoundedMap<string, { readonly agent: Agent; name: string }>(
     PEERS_MAX,
   );
+  /** Of an earlier certificate of ours; what they are used for runs out. */
+  private readonly leaving = new BoundedMap<string, { readonly agent: Agent; name: string }>(
+    PEERS_MAX,
+  );
 
   /** @param locate where a live peer is; relays are named by kid alone */
   constructor(
@@ -266,16 +270,22 @@ export class PeerFetcher {
 
   /** Cuts the connections to members that are revoked now. */
   dropRevoked(): void {
-    for (const [kid, { agent, name }] of [...this.agents]) {
-      if (!this.keyring.isRevoked(name)) continue;
-      this.agents.delete(kid);
-      agent.destroy();
+    for (const agents of [this.agents, this.leaving]) {
+      for (const [kid, { agent, name }] of [...agents]) {
+        if (!this.keyring.isRevoked(name)) continue;
+        agents.delete(kid);
+        agent.destroy();
+      }
     }
   }
 
   /** Our certificate is another one, or the CAs that are believed: connections to come show it, those in use run out. */
   renewed(): void {
     this.secureContext = secureContextOf(this.identity);
+    for (const [kid, entry] of this.agents) {
+      this.leaving.get(kid)?.agent.destroy();
+      this.leaving.set(kid, entry)?.agent.destroy();
+    }
     this.agents.clear();
   }
 

@@ -211,10 +211,10 @@ export class ObjectServer {
 
   private answerCertificate(response: ServerResponse, kid: string): void {
     const { identity } = this.options;
-    if (kid !== identity.kid) return this.refuse(response, 404, 'unknown-kid');
     const succession = this.options.succession?.();
     if (succession !== undefined)
       response.setHeader(SUCCESSION_HEADER, succession.toString('base64url'));
+    if (kid !== identity.kid) return this.refuse(response, 404, 'unknown-kid');
     sendWhole(response, identity.certificate.raw);
   }
 

@@ -209,6 +209,16 @@ export function authorityFromPem(pem: string, file: string, passphrase?: string)
   return { group, key, certificate };
 }
 
+/** All certificates of a PEM file, in order. @throws CodedError `E_IDENTITY_INVALID` */
+export function certificatesIn(pem: string, file: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  try {
+    return blocks.map((block) => new X509Certificate(block));
+  } catch (cause) {
+    throw identityFault(file, 'it cannot be read', cause);
+  }
+}
+
 /** The CA's certificate alone, which needs no passphrase. @throws CodedError `E_IDENTITY_INVALID` */
 export function authorityCertificate(pem: string, file: string): X509Certificate {
   const block = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem);

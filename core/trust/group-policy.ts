@@ -119,6 +119,8 @@ export function openPolicy(
   if (attributes === undefined) return rejected('xml');
   const policy = readPolicy(attributes);
   if (policy === undefined || policy.group !== commonName(ca)) return rejected('schema');
+  // Whoever signs has followed the one before, and is not it: that one's word is over.
+  if (policy.change?.previous?.raw.equals(ca.raw) === true) return rejected('schema');
   return accepted({ policy, ca, bytes });
 }
 

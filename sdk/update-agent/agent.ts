@@ -12,6 +12,7 @@
 import type { Disposable, Log, PeeringService } from '@peerage/sdk';
 import { type Decision, decide, type Rules, type StayReason } from './decide.js';
 import { type Disk, realDisk } from './disk.js';
+import { CUT_OFF_PAUSE_MS, SILENCE_MS } from './limits.js';
 import type { Announcements, News } from './news.js';
 import { NewsDesk } from './news.js';
 import { judgeReleases, type Release } from './release.js';
@@ -91,9 +92,6 @@ interface Found {
   readonly failure?: Failure;
 }
 
-/** A provider that has been asked and says nothing for this long is done without. */
-const SILENCE_MS = 60_000;
-
 /** Reports that are kept for the status. */
 const MAX_REPORTS = 20;
 
@@ -111,6 +109,7 @@ export class UpdateAgent {
   private againBy: 'time' | 'news' = 'news';
   private askedAtMs: number | undefined;
   private hasBadNews = false;
+  private cutOffAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(feed: Feed, ports: AgentPorts) {
     this.feed = feed;
@@ -367,9 +366,16 @@ export class UpdateAgent {
     }
     await this.tellStandings(finished);
     if (role !== 'listen' && failure !== undefined && isCutOff(failure)) {
-      await this.ports.cutOff?.(failure).catch((error) => this.warn('office-not-given', error));
+      await this.giveAway(failure).catch((error) => this.warn('office-not-given', error));
     }
     return finished;
+  }
+
+  private async giveAway(failure: Failure): Promise<void> {
+    const now = this.ports.now();
+    if (now - this.cutOffAtMs < CUT_OFF_PAUSE_MS) return;
+    this.cutOffAtMs = now;
+    await this.ports.cutOff?.(failure);
   }
 
   private async tellStandings({ outcome, components, finishedAtMs }: CheckReport): Promise<void> {

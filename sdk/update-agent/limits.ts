@@ -32,3 +32,9 @@ export const MAX_NEWS = MAX_COMPONENTS;
 
 /** Time between two questions for news that are answered, in milliseconds: 10,000 may ask. */
 export const ANSWER_INTERVAL_MS = 3_000;
+
+/** A provider that has been asked and says nothing for this long is done without. */
+export const SILENCE_MS = 60_000;
+
+/** An office is given away at most this often: where nobody reaches the origin it would go round. */
+export const CUT_OFF_PAUSE_MS = 30 * 60_000;

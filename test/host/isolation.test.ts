@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeDataDirectory } from '@peerage/core/host/data-directory.js';
 import { integrityOf } from '@peerage/core/host/integrity.js';
 import { until } from '../lan/until.js';
 import { isAlive, pluginSource, useHost } from './rig.js';
@@ -108,6 +109,26 @@ describe('a plugin’s process', function () {
     const said = await rig().said('said');
     assert.deepEqual([said['uid'], said['kill'], said['dial']], [NOBODY, 'EPERM', 'ENETUNREACH']);
     assert.equal(said['bytes'], 10);
+  });
+
+  it('gives a user of its own what is in its directory, and nothing that a link leads to', async function () {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) this.skip();
+    const [directory, outside] = [join(rig().directory, 'data'), join(rig().directory, 'outside')];
+    await mkdir(join(directory, 'deep'), { recursive: true });
+    await mkdir(outside);
+    for (const path of [join(directory, 'deep', 'own'), join(outside, 'secret')])
+      await writeFile(path, 'x');
+    await link(join(outside, 'secret'), join(directory, 'hard'));
+    await symlink(outside, join(directory, 'link'));
+    await symlink('.', join(directory, 'circle'));
+    await makeDataDirectory(directory, NOBODY);
+    const owner = async (path: string) => (await stat(path)).uid;
+    assert.equal(await owner(join(directory, 'deep', 'own')), NOBODY);
+    assert.equal(await owner(outside), 0);
+    assert.equal(await owner(join(outside, 'secret')), 0);
+    await writeFile(join(directory, 'later'), 'x');
+    await makeDataDirectory(directory, NOBODY);
+    assert.equal(await owner(join(directory, 'later')), 0, 'what is its own is not walked again');
   });
 
   it('ends with a core that is killed, even in an endless loop', async function () {

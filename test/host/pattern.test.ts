@@ -88,10 +88,9 @@ describe('a set of patterns', () => {
       const patterns = Array.from({ length: 1 + (random.uint32() % 12) }, word);
       const text = word().replaceAll('*', pick(['', 'x', 'a.example/', '/pool/']));
       const fitting = patterns.filter((pattern) => matches(pattern, text));
-      const best = Math.max(-1, ...fitting.map(specificity));
+      const [best] = fitting.sort((a, b) => specificity(b) - specificity(a));
       const one = new PatternSet(patterns).find(text);
-      assert.equal(one === undefined ? -1 : specificity(one), best, `${patterns} on ${text}`);
-      assert.ok(one === undefined || fitting.includes(one));
+      assert.equal(one, best, `${patterns} on ${text}`);
       if (one !== undefined) found += 1;
     }
     assert.ok(found > 500);

@@ -15,9 +15,11 @@ import {
   rotateAuthority,
 } from '@peerage/core/membership/rotate.js';
 import {
+  loadAnchors,
   loadAuthority,
   loadPolicy,
   makeAuthority,
+  saveAnchors,
   savePolicy,
   stageAuthority,
 } from '@peerage/core/state.js';
@@ -63,6 +65,38 @@ describe('the change of a CA on disk', () => {
     await rejects(rotateAuthority(state, next, undefined), { code: 'E_CA_ROTATING' });
     await retireAuthority(state, next);
     await rotateAuthority(state, next, undefined);
+  });
+
+  it('is believed again after a restart, also by a node that was left behind', async () => {
+    const before = await makeAuthority(state, 'office');
+    const left = new CurrentIdentity(issueIdentity(before, 'pc-1', 30, Date.now()));
+    const next = await rotateAuthority(state, before, undefined);
+    await retireAuthority(state, next);
+    left.believe(anchorsWith(left.anchors, await loadPolicy(state)));
+    await revokeName(state, next, 'pc-2');
+    const newest = await rotateAuthority(state, next, undefined);
+    const policy = await loadPolicy(state);
+    left.believe(anchorsWith(left.anchors, policy));
+    await saveAnchors(state, left);
+    const saved = await loadAnchors(state, issueIdentity(before, 'pc-1', 30, Date.now()));
+    const anchors = anchorsWith(saved, policy);
+    deepEqual(
+      anchors.map(({ raw }) => raw),
+      [newest.certificate.raw, next.certificate.raw],
+    );
+    deepEqual(
+      (await policyUnder(anchors))?.revoked.map(({ name }) => name),
+      ['pc-2'],
+    );
+    const renewed = issueIdentity(newest, 'pc-1', 30, Date.now());
+    equal(await loadAnchors(state, renewed), renewed.anchors);
+  });
+
+  it('is not undone by whoever still holds the CA before', async () => {
+    const before = await makeAuthority(state, 'office');
+    const next = await rotateAuthority(state, before, undefined);
+    await revokeName(state, before, 'pc-1');
+    for (const anchor of [before, next]) equal(await policyUnder([anchor.certificate]), undefined);
   });
 
   it('encrypts the new key as the one before was', async () => {

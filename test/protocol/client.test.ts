@@ -142,6 +142,29 @@ describe('the client (§4)', () => {
     });
   }
 
+  it('a source that calls itself new again and again is forgiven once in 30 s (§4.6)', () => {
+    const stage = new Stage().started('p');
+    const fail = () => {
+      const { id, effects } = stage.want();
+      const [sent] = messages(effects, 'request');
+      assert.ok(sent);
+      const [, taken] = stage.hear('p', stage.answer(sent));
+      assert.ok(taken?.kind === 'retrieve');
+      stage.peer.retrieved(stage.now, id, 'failed', taken.source as PeerSource);
+    };
+    const restart = (boot: string) => {
+      stage.peer.receive(stage.now, { from: { ...sender('p'), boot }, message: hello() });
+      return stage.peer.banned(stage.now);
+    };
+    fail();
+    assert.deepEqual(stage.hear('p', { type: 'bye' }), []);
+    stage.hear('p', hello());
+    assert.deepEqual(stage.peer.banned(stage.now), ['name-of-p'], 'the same run, only said anew');
+    assert.deepEqual(restart('one'), []);
+    fail();
+    assert.deepEqual(restart('two'), ['name-of-p']);
+  });
+
   it('goes to the Internet when all sources failed, and settles exactly once', () => {
     const stage = new Stage().started('p');
     const { id, effects } = stage.want({ waitMaxMs: 0 });

@@ -36,6 +36,7 @@ for run in range(int(sys.argv[3])):
         os.set_inheritable(3, True)
         os.environ['LISTEN_PID'] = str(os.getpid())
         os.environ['LISTEN_FDS'] = '1'
+        os.environ['LISTEN_FDNAMES'] = 'url-cache'
         os.execvp(sys.argv[4], sys.argv[4:])
     os.waitpid(pid, 0)
 `;

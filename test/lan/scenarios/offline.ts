@@ -16,7 +16,7 @@ import { Group } from '../group.js';
 import { Lan, ORIGIN_NAME } from '../lan.js';
 import type { PeerageNode } from '../node.js';
 import { missingForOrigin, OriginService } from '../origin-service.js';
-import { atMost, equal, type Report, type Row, rounded } from '../report.js';
+import { atMost, equal, type Report, type Row, rounded, type Target } from '../report.js';
 import type { Scenario, ScenarioOptions } from '../scenario.js';
 import { missingTools } from '../tools.js';
 import { until } from '../until.js';
@@ -66,10 +66,7 @@ async function run(options: ScenarioOptions): Promise<Report> {
     for (const node of others) rows.push(await fetchFile(node, 'shared', sizeBytes));
     const shared = (await origin.reset()).total;
     say('real apt installs packages on the hosts without Internet');
-    const installed: number[] = [];
-    for (const node of others) installed.push(await installOn(node, archive));
-    const { urls } = await origin.reset();
-    const left = archive.packages.map(({ path }) => urls[path]?.bodies ?? 0);
+    const packages = await installAll(others, archive, origin);
     say('a plugin sends what it may, and what the provider’s admin does not allow');
     const provider = nodeNamed(group, first.provider?.node);
     const sent = await uploads(others[0] ?? provider, provider, origin);
@@ -87,16 +84,7 @@ async function run(options: ScenarioOptions): Promise<Report> {
           others.length,
         ),
         atMost('bytes of the origin, times the file', shared.bodyBytes / sizeBytes, 1.05),
-        equal(
-          'hosts without Internet with all packages installed',
-          installed.filter((count) => count === archive.packages.length).length,
-          others.length,
-        ),
-        equal(
-          'packages that left the origin once',
-          left.filter((times) => times === 1).length,
-          archive.packages.length,
-        ),
+        ...packages,
         equal('answer of the origin to a declared POST', sent.declared, '204'),
         equal('POSTs that reached the origin', sent.reached, 1),
         equal('answer to one that the provider may not send', sent.undeclared, REFUSED),
@@ -114,6 +102,24 @@ async function run(options: ScenarioOptions): Promise<Report> {
     await group.stop();
     lan.dispose();
   }
+}
+
+/** Each host without Internet updates and installs; every package leaves the origin once. */
+async function installAll(
+  nodes: readonly PeerageNode[],
+  archive: Archive,
+  origin: OriginService,
+): Promise<Target[]> {
+  const all = archive.packages.length;
+  const installed: number[] = [];
+  for (const node of nodes) installed.push(await installOn(node, archive));
+  const { urls } = await origin.reset();
+  const once = archive.packages.filter(({ path }) => urls[path]?.bodies === 1).length;
+  const complete = installed.filter((count) => count === all).length;
+  return [
+    equal('hosts without Internet with all packages installed', complete, nodes.length),
+    equal('packages that left the origin once', once, all),
+  ];
 }
 
 /** Packages that a real apt has installed through the node of its host. */
