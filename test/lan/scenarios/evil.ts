@@ -39,7 +39,8 @@ interface Tried {
   readonly behaviour: string;
   readonly right: number;
   readonly wrongBytes: number;
-  readonly failed: number;
+  /** Why downloads failed, word by word. */
+  readonly failed: string;
   readonly banned: number;
   readonly warned: boolean;
   readonly seconds: number;
@@ -108,20 +109,20 @@ async function tryBehaviour(
     behaviour,
     right: got.filter((outcome) => outcome === 'right').length,
     wrongBytes: got.filter((outcome) => outcome === 'wrong').length,
-    failed: got.filter((outcome) => outcome === 'failed').length,
+    failed: got.filter((outcome) => outcome !== 'right' && outcome !== 'wrong').join(' '),
     banned: lan.banned.filter((name) => name.startsWith(`${prefix}-`)).length,
     warned: warnings.some(({ kind, message }) => kind === 'banned' && message.includes(prefix)),
     seconds: Math.round((performance.now() - startedAt) / 100) / 10,
   };
 }
 
-/** Gets the URL through the node, and holds what comes against what the origin has. */
+/** Gets the URL through the node: `right` or `wrong` by what the origin has, or why it failed. */
 function download(
   ground: Ground,
   order: EvilOrder,
   number: number,
   digestKnown: boolean,
-): Promise<'right' | 'wrong' | 'failed'> {
+): Promise<string> {
   const sha256 = contentSha256(`${order.seedPrefix}-${number}`, order.sizeBytes);
   const url = `${order.urlPrefix}-${number}${order.urlSuffix}`;
   const query = new URLSearchParams({ url, ...(digestKnown ? { sha256 } : {}) });
@@ -129,14 +130,18 @@ function download(
   return new Promise((resolve) => {
     const asked = request({ socketPath, path: `/get?${query}`, agent: false }, (response) => {
       const hash = createHash('sha256');
-      response.on('data', (chunk: Buffer) => hash.update(chunk));
-      response.on('error', () => resolve('failed'));
+      let said = '';
+      response.on('data', (chunk: Buffer) => {
+        hash.update(chunk);
+        if (response.statusCode !== 200) said += chunk.toString();
+      });
+      response.on('error', (error) => resolve(error.message));
       response.on('end', () => {
-        if (response.statusCode !== 200) return resolve('failed');
+        if (response.statusCode !== 200) return resolve(said.slice(0, 300));
         resolve(hash.digest('hex') === sha256 ? 'right' : 'wrong');
       });
     });
-    asked.on('error', () => resolve('failed')).end();
+    asked.on('error', (error) => resolve(error.message)).end();
   });
 }
 

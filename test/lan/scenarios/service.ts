@@ -55,13 +55,13 @@ async function run({ say = () => undefined }: ScenarioOptions): Promise<Report> 
     const user = await shown(systemd, 'User');
     const first = await shown(systemd, 'MainPID');
     const rights = await rightsOf(systemd, first);
-    say(`${RESTARTS} restarts under load, and a kill`);
+    say(`${RESTARTS} restarts under load, then a kill`);
     const client = systemd.spawn('sh', ['-c', CLIENT]);
     for (let restart = 0; restart < RESTARTS; restart += 1)
       succeeded('restart', await systemd.run('systemctl', ['restart', 'peerage']));
-    const backSeconds = await killed(systemd);
     await systemd.run('touch', ['/run/enough']);
     const answers = (await client.within(DEADLINE_MS)).stdout.split('\n').filter(Boolean);
+    const backSeconds = await killed(systemd);
     say('a stop, and uninstall');
     const stopSeconds = await stopped(systemd);
     await peerage(systemd, 'service', 'uninstall');
