@@ -4,6 +4,7 @@
  * none of its services is started.
  */
 import { readFileSync } from 'node:fs';
+import { describeError } from '@peerage/sdk';
 import { Command, type Finished, type RunOptions } from './command.js';
 import { inPlace } from './place.js';
 import { missingTools } from './tools.js';
@@ -65,8 +66,23 @@ export class PrivateSystemd {
         ? undefined
         : true;
     };
-    await until('systemd takes orders', BOOT_DEADLINE_MS, look, () => booted.program.stderr);
-    return booted;
+    try {
+      await until('systemd takes orders', BOOT_DEADLINE_MS, look, () => booted.program.stderr);
+      return booted;
+    } catch (error) {
+      await booted.stop();
+      throw error;
+    }
+  }
+
+  /** Why none boots on this machine (its containers and cgroups differ); `undefined` if one does. */
+  static async missing(directory: string): Promise<string | undefined> {
+    try {
+      await (await PrivateSystemd.boot(directory)).stop();
+      return undefined;
+    } catch (error) {
+      return `skipped: systemd does not boot in namespaces here (${describeError(error).slice(0, 300)})`;
+    }
   }
 
   /** Runs a program beside it, in its namespaces. */
