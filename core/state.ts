@@ -12,7 +12,18 @@
  *   store/ plugins/ control.sock status.sock tickets.sock lock
  */
 import { randomBytes, type X509Certificate } from 'node:crypto';
-import { chmod, link, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -145,6 +156,13 @@ export function isAlive(pid: number): boolean {
 }
 
 async function writeSecret(path: string, text: string): Promise<void> {
+  const there = await lstat(path).catch(() => undefined);
+  if (there !== undefined && !there.isFile()) {
+    // To rename over /dev/stdout, say, would take it from everybody.
+    throw new CodedError('E_OUTPUT_UNWRITABLE', `${path} is no plain file`, {
+      action: 'choose another file',
+    });
+  }
   await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
   await chmod(`${path}.new`, 0o600);
   await renameForGood(`${path}.new`, path);

@@ -1,7 +1,7 @@
 /** The commands about resources: get, cache pin|unpin|purge. */
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { realpath, rename, rm, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -21,13 +21,32 @@ export async function get(line: CommandLine, url: string | undefined): Promise<n
   if (url === undefined) throw usage('which URL?');
   const { outputFile } = line;
   if (outputFile === undefined) return copy(line, url, process.stdout, () => undefined);
-  const temporary = `${outputFile}.part`;
+  const there = await stat(outputFile).catch(() => undefined);
+  // A device or a pipe is written to: a file that took its place would take it from everybody.
+  const isPlain = there === undefined || there.isFile() || there.isDirectory();
+  return isPlain ? getFile(line, url, outputFile) : getInto(line, url, outputFile);
+}
+
+/** To a file, which is there as a whole or as it was before; a link stays one. */
+async function getFile(line: CommandLine, url: string, outputFile: string): Promise<number> {
+  const target = await realpath(outputFile).catch(() => outputFile);
+  const temporary = `${target}.part`;
   const output = await openOutput(temporary, outputFile);
   try {
-    return await copy(line, url, output, () => place(temporary, outputFile));
+    return await copy(line, url, output, () => place(temporary, target));
   } finally {
     output.destroy();
     await rm(temporary, { force: true });
+  }
+}
+
+/** To what is no file, as it comes. */
+async function getInto(line: CommandLine, url: string, outputFile: string): Promise<number> {
+  const output = await openOutput(outputFile, outputFile);
+  try {
+    return await copy(line, url, output, () => undefined);
+  } finally {
+    output.destroy();
   }
 }
 

@@ -1,8 +1,8 @@
 /** The commands as a shell sees them: output, errors, exit codes, files. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { collect, contentOf, sha256Of } from '../fakes/content.js';
 import { LoopbackOrigin } from '../fakes/origin.js';
@@ -148,6 +148,25 @@ describe('peerage get', function () {
       assert.ok(!outcome.stderr.includes('    at '), 'a message, not a stack');
     }
     assert.equal(origin.count('/unwritten'), 0);
+  });
+
+  it('writes into a pipe or a device and leaves it what it is, and through a link', async function () {
+    if (process.platform === 'win32') this.skip();
+    const pipe = scratch('pipe');
+    assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+    const [taken, outcome] = await Promise.all([
+      readFile(pipe),
+      node.run('get', origin.url('/a'), '-o', pipe),
+    ]);
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.ok(taken.equals(content));
+    assert.ok((await stat(pipe)).isFIFO());
+    const [file, link] = [scratch('file'), scratch('link')];
+    await writeFile(file, 'before');
+    await symlink(file, link);
+    assert.equal((await node.run('get', origin.url('/a'), '-o', link)).code, 0);
+    assert.ok((await lstat(link)).isSymbolicLink());
+    assert.ok((await readFile(file)).equals(content));
   });
 
   it('ends quietly when whoever reads its output has enough', async () => {
