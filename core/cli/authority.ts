@@ -109,7 +109,7 @@ async function list(line: CommandLine): Promise<number> {
     kid,
     expiresAt: new Date(expiresAt).toISOString(),
     ca,
-    state: stateOf(revoked.has(name), now > expiresAt, ca === own),
+    state: stateOf(revoked.has(name), now > expiresAt, ca === own, policy),
   }));
   const tokens = (await ledger.tokens()).map(({ name, expiresAt, failures, state }) => ({
     name,
@@ -127,10 +127,16 @@ async function list(line: CommandLine): Promise<number> {
   return 0;
 }
 
-function stateOf(revoked: boolean, expired: boolean, ofThisCa: boolean): string {
+function stateOf(
+  revoked: boolean,
+  expired: boolean,
+  ofThisCa: boolean,
+  policy: GroupPolicy | undefined,
+): string {
   if (revoked) return 'revoked';
   if (expired) return 'expired';
-  return ofThisCa ? 'good' : 'of the CA before';
+  if (ofThisCa) return 'good';
+  return policy?.change?.previous === undefined ? 'of a retired CA' : 'of the CA before';
 }
 
 /** Another CA follows the one of this machine (PROTOCOL §1.9). */
@@ -180,6 +186,13 @@ async function retire(line: CommandLine): Promise<number> {
   return 0;
 }
 
+function unknownName(name: string): CodedError {
+  return new CodedError('E_REVOKE_UNKNOWN', `no certificate or token was given here to ${name}`, {
+    expected: 'a name that `peerage ca list` shows',
+    action: 'if its certificate was made elsewhere, revoke it with --force: that is for good',
+  });
+}
+
 function inUse(names: readonly string[]): CodedError {
   return new CodedError('E_CA_IN_USE', `certificates of the CA before: ${names.join(', ')}`, {
     expected: 'every machine has one of the new CA, or its old one has ended',
@@ -202,19 +215,21 @@ async function revoke(line: CommandLine, name: string | undefined): Promise<numb
   checkName(name, 'node');
   const { stateDirectory } = line;
   const ledger = new Ledger(stateDirectory);
+  const given = [...(await ledger.issued()), ...(await ledger.tokens())];
+  const known = given.some((each) => each.name === name);
+  // A revoked name is revoked for good: a slip of the finger must not cost one.
+  if (!known && !line.force) throw unknownName(name);
   const policy = await withAuthority(line, ledger, (authority) => {
     return revokeName(stateDirectory, authority, name);
   });
-  const known = (await ledger.issued()).some((issued) => issued.name === name);
   const told = await tellNode(stateDirectory);
-  const warning = known ? '' : `\nNo certificate was issued here to ${name}: is the name right?`;
   const spread = told
     ? 'the running node tells the others now'
     : 'no node runs here: it is told to the others when one is started';
   print(
     line,
     { revoked: name, version: policy.version, known, told },
-    `${name} is revoked (policy ${policy.version}); ${spread}${warning}`,
+    `${name} is revoked (policy ${policy.version}); ${spread}`,
   );
   return 0;
 }

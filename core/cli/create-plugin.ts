@@ -12,6 +12,8 @@ import { print, usage } from './output.js';
 
 /** Where the SDK lies beside this core: it need not be published for a first plugin. */
 const SDK = fileURLToPath(new URL('../../../sdk', import.meta.url));
+/** This core, so that `npx peerage` is this program in the plugin's directory too. */
+const CORE = fileURLToPath(new URL('../..', import.meta.url));
 
 export async function createPlugin(line: CommandLine, given: string | undefined): Promise<number> {
   if (given === undefined) throw usage('into which directory?');
@@ -46,7 +48,8 @@ function template(id: string): Readonly<Record<string, string>> {
     'plugin.ts': PLUGIN,
     'test/plugin.test.ts': TEST,
     'README.md': readme(id),
-    '.gitignore': 'node_modules\ndist\n',
+    // The state of `peerage dev` holds a key.
+    '.gitignore': 'node_modules\ndist\n.peerage\n',
   };
 }
 
@@ -61,6 +64,7 @@ function packageJson(id: string): object {
     scripts: { build: 'tsc', pretest: 'tsc', test: 'node --test dist/test/' },
     peerDependencies: { '@peerage/sdk': `^${CORE_VERSION}` },
     devDependencies: {
+      '@peerage/core': `file:${CORE}`,
       '@peerage/sdk': `file:${SDK}`,
       '@peerage/testkit': `file:${join(SDK, 'testkit')}`,
       '@types/node': '20.19.43',

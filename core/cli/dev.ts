@@ -3,17 +3,18 @@
  * a file of it is saved. The node is a group of one with a state directory in the plugin's folder.
  */
 import { spawn } from 'node:child_process';
-import { type FSWatcher, watch } from 'node:fs';
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, join, resolve, sep } from 'node:path';
-import { CodedError, describeError } from '@peerage/sdk';
+import { access, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { CodedError } from '@peerage/sdk';
 import { readConfiguration } from '../ports/configuration.js';
 import { LineLogger } from '../system.js';
 import type { CommandLine } from './options.js';
 import { usage } from './output.js';
 
-/** A compiler and an editor write many files; the last of them counts. */
-const SETTLE_MS = 300;
+/** How often the sources are looked at; an editor that writes several files is waited for. */
+const LOOK_MS = 400;
+/** What is not written by the author. */
+const NO_SOURCES = ['dist', 'node_modules', '.git'];
 const STATE = '.peerage';
 
 export async function dev(line: CommandLine, given: string | undefined): Promise<number> {
@@ -38,13 +39,13 @@ export async function dev(line: CommandLine, given: string | undefined): Promise
       await node.host.restart(id);
       logger.log('info', 'dev-restarted', { plugin: id });
     } catch (error) {
-      logger.log('error', 'dev-failed', { plugin: id, error: describeError(error) });
+      logger.log('error', 'dev-failed', { plugin: id, error });
     }
   });
   await new Promise<void>((done) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done());
   });
-  watcher.close();
+  clearInterval(watcher);
   await node.stop();
   return 0;
 }
@@ -89,16 +90,41 @@ async function compile(directory: string): Promise<void> {
   }
 }
 
-/** Calls back when a source of the plugin was saved, one call at a time. */
-function onSave(directory: string, save: () => Promise<void>): FSWatcher {
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> = Promise.resolve();
-  return watch(directory, { recursive: true }, (_event, name) => {
-    const [top = ''] = (name ?? '').split(sep);
-    if (['dist', 'node_modules', STATE, '.git'].includes(top)) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      running = running.then(save);
-    }, SETTLE_MS);
-  });
+/**
+ * Calls back when a source of the plugin was saved, one call at a time. It looks at the files' times:
+ * what the system tells of a tree misses saves after an editor has put another file in a place.
+ */
+function onSave(directory: string, save: () => Promise<void>): NodeJS.Timeout {
+  let [seen, built]: [string | undefined, string | undefined] = [undefined, undefined];
+  let busy = false;
+  const look = async () => {
+    const now = await stamp(directory);
+    built ??= now;
+    const isSettled = now === seen;
+    seen = now;
+    if (!isSettled || now === built) return;
+    built = now;
+    await save();
+  };
+  return setInterval(() => {
+    if (busy) return;
+    busy = true;
+    void look().finally(() => {
+      busy = false;
+    });
+  }, LOOK_MS);
+}
+
+/** Names, times and sizes of all sources. */
+async function stamp(directory: string): Promise<string> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  const parts = entries
+    .filter(({ name }) => !NO_SOURCES.includes(name) && name !== STATE)
+    .map(async (entry) => {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory()) return `${entry.name}(${await stamp(path)})`;
+      const found = await stat(path).catch(() => undefined);
+      return `${entry.name} ${found?.mtimeMs} ${found?.size} ${found?.ino}`;
+    });
+  return (await Promise.all(parts)).join('\n');
 }

@@ -28,7 +28,7 @@ export interface CommandLine {
   readonly mirrorPort: number | undefined;
   /** With service install: the client ports stay open through a restart. */
   readonly sockets: boolean;
-  /** With ca retire: although machines have certificates of the CA before. */
+  /** With ca retire and revoke: although it is asked whether that is right. */
   readonly force: boolean;
 }
 
@@ -56,6 +56,7 @@ export const USAGE = `peerage: a LAN fetches each thing from the Internet once, 
   peerage ca token --name NAME     one line that lets one machine join under that name
   peerage join HOST[:PORT] TOKEN          join the group of that line; HOST has the CA (TOKEN -: from input)
   peerage ca list | revoke NAME    certificates and open tokens; put a machine out of the group
+                                   for good (--force: a name that was not given here)
   peerage ca rotate | retire       a new CA follows; the one before is believed no more (--force)
   peerage ca issue NAME --out FILE make another machine's identity (its STATE/identity.pem)
 

@@ -14,7 +14,8 @@ const INTERNET: Readonly<Record<NonNullable<WhyRecord['internet']>, string>> = {
   'all-said-none': 'the machines that were asked said that they do not have it',
   'sources-failed': 'every machine that had it failed',
   'role-server': 'this node only serves (core.roles)',
-  unshared: 'it is for one client alone, or nobody could verify it',
+  unshared:
+    'it is for one client alone, or http: that nobody could verify (https:, --sha256 or clientVerifies share it)',
   'too-many-searches': 'too many searches were in progress',
   'taken-over': 'the machine that was downloading it is gone: this one went on',
 };

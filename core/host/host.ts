@@ -6,7 +6,7 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CodedError, type CommandResult, describeError } from '@peerage/sdk';
+import { CodedError, type CommandResult } from '@peerage/sdk';
 import type { Clock } from '../base/time.js';
 import { type Configuration, nearest, readConfiguration } from '../ports/configuration.js';
 import type { ErrandRules } from '../ports/errands.js';
@@ -163,7 +163,7 @@ export class PluginHosting implements PluginHost, ErrandRules {
         if (isCoreChanged) logger.log('warn', 'core-settings-need-restart');
         return done;
       } catch (error) {
-        const fields = { error: describeError(error), kept: 'what ran before runs on' };
+        const fields = { error, kept: 'what ran before runs on' };
         logger.log('error', 'configuration-rejected', fields);
         throw error;
       }

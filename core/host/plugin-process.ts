@@ -249,7 +249,9 @@ export class PluginProcess {
         resolve();
         break;
       case 'failed':
-        reject(new CodedError(message.error.code, `${this.id}: ${message.error.message}`));
+        reject(
+          fromWireError({ ...message.error, message: `${this.id}: ${message.error.message}` }),
+        );
         break;
       case 'pong':
         this.missed = 0;

@@ -17,6 +17,8 @@ import { openSuccession } from '../trust/succession.js';
 /** A member whose promise of a newer policy did not hold is not asked again for this long. */
 const FAILURE_PAUSE_MS = 5000;
 const FAILURES_MAX = 1024;
+/** Names that are kept of those that withhold it. */
+const WITHHELD_MAX = 8;
 
 /** The CAs that this node believes; `CurrentIdentity` is where they are kept. */
 export interface Believer {
@@ -43,6 +45,8 @@ export interface PolicyKeeperOptions {
 /** The policy as the admin sees it. */
 export interface PolicyStatus {
   readonly version: number;
+  /** Members that tell of a newer one and do not give it: they do so to whoever is revoked. */
+  readonly withheldBy: readonly string[];
   readonly issued: string | undefined;
   readonly revoked: readonly string[];
 }
@@ -59,6 +63,7 @@ export function anchorsWith(
 export class PolicyKeeper {
   private readonly options: PolicyKeeperOptions;
   private readonly pausedUntil = new BoundedMap<string, InstantMs>(FAILURES_MAX);
+  private readonly withheldBy = new Set<string>();
   private current: SignedPolicy | undefined;
   private fetching = false;
   private saving: Promise<void> = Promise.resolve();
@@ -101,6 +106,7 @@ export class PolicyKeeper {
     const issued = policy === undefined ? undefined : new Date(policy.issued).toISOString();
     return {
       version: this.version,
+      withheldBy: [...this.withheldBy],
       issued,
       revoked: policy?.revoked.map(({ name }) => name) ?? [],
     };
@@ -124,6 +130,7 @@ export class PolicyKeeper {
       if (!this.take(bytes, from.name)) this.pause(from.kid);
     } catch (error) {
       this.pause(from.kid);
+      if (this.withheldBy.size < WITHHELD_MAX) this.withheldBy.add(from.name);
       logger.log('warn', 'policy-not-fetched', { peer: from.name, error });
     } finally {
       this.fetching = false;
@@ -155,6 +162,7 @@ export class PolicyKeeper {
     const { version, revoked } = verdict.value.policy;
     if (version <= this.version) return false;
     this.current = verdict.value;
+    this.withheldBy.clear();
     const names = new Set(revoked.map(({ name }) => name));
     this.believe(anchorsUnder(verdict.value));
     enforce(version, names);

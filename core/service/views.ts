@@ -47,7 +47,7 @@ export interface ControlOptions {
 /** The group policy as this interface needs it. */
 export interface GroupPolicyControl {
   readonly version: number;
-  status(): object;
+  status(): { readonly withheldBy: readonly string[] };
   load(): Promise<void>;
 }
 
@@ -76,7 +76,13 @@ function statusOf(options: ControlOptions, startedAt: number): unknown {
   return {
     ...about,
     uptimeSeconds: Math.round((Date.now() - startedAt) / 1000),
-    warnings: warningsOf({ about, lan, equivocations, now: Date.now() }),
+    warnings: warningsOf({
+      about,
+      lan,
+      equivocations,
+      withheldBy: policy?.status().withheldBy ?? [],
+      now: Date.now(),
+    }),
     equivocations,
     peers: peers.length,
     lan,

@@ -6,7 +6,13 @@ import type { PeeringStatus } from '../ports/ports.js';
 import type { Equivocation } from '../trust/equivocation.js';
 
 export interface Warning {
-  readonly kind: 'clock' | 'authority-ends' | 'certificate-ends' | 'banned' | 'equivocation';
+  readonly kind:
+    | 'clock'
+    | 'authority-ends'
+    | 'certificate-ends'
+    | 'banned'
+    | 'equivocation'
+    | 'revoked';
   readonly message: string;
 }
 
@@ -24,9 +30,11 @@ export function warningsOf(facts: {
   };
   readonly lan: Pick<PeeringStatus, 'clock' | 'banned'>;
   readonly equivocations: readonly Equivocation[];
+  /** Who tells of a newer group policy and does not give it to this node. */
+  readonly withheldBy?: readonly string[];
   readonly now: number;
 }): Warning[] {
-  const { about, lan, equivocations, now } = facts;
+  const { about, lan, equivocations, withheldBy = [], now } = facts;
   const warnings: Warning[] = [];
   const { clock, banned } = lan;
   if (clock.alarm) {
@@ -43,6 +51,10 @@ export function warningsOf(facts: {
   if (!about.solo && endsSoon(about.certificateEnds, CERTIFICATE_WARNING_MS)) {
     const message = `this node's certificate ends ${about.certificateEnds} and was not renewed; is the machine with the CA up?`;
     warnings.push({ kind: 'certificate-ends', message });
+  }
+  if (withheldBy.length > 0) {
+    const message = `${withheldBy.join(', ')} tell of a newer group policy and do not give it to this node: its name may be revoked; ask who has the CA`;
+    warnings.push({ kind: 'revoked', message });
   }
   if (banned.length > 0) {
     const message = `left out for a while, for they lied or broke off: ${banned.join(', ')}`;

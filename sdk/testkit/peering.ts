@@ -113,7 +113,10 @@ export class TestPeering extends PeeringService {
     const isShared = policy.unshared !== true;
     const own = isShared ? node.fresh(url) : undefined;
     if (own !== undefined) return { copy: own, source: 'hit', from: node.name };
-    const peers = isShared ? node.lan.reachable(node.name) : [];
+    // As on a real LAN: what comes without TLS is shared only where somebody verifies it.
+    const isVerified = policy.digest !== undefined || policy.clientVerifies === true;
+    const isGiven = isShared && (!url.startsWith('http:') || isVerified);
+    const peers = isGiven ? node.lan.reachable(node.name) : [];
     const peer = peers.find((other) => other.fresh(url) !== undefined);
     const copy = peer?.fresh(url);
     if (peer !== undefined && copy !== undefined) {

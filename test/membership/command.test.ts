@@ -82,6 +82,8 @@ describe('the commands of the CA', () => {
     equal((await peerage('ca', 'token', '--name', 'pc-2')).code, 'E_REVOKED');
     equal((await peerage('ca', 'issue', 'pc-2', '--out', join(state, 'x'))).code, 'E_REVOKED');
     equal((await peerage('ca', 'revoke', 'hub')).code, 'E_REVOKE_OWN');
+    equal((await peerage('ca', 'revoke', 'pc-22')).code, 'E_REVOKE_UNKNOWN');
+    equal((await peerage('ca', 'revoke', 'pc-22', '--force')).code, 'ok');
   });
 
   it('keep the books and the key to their owner', async () => {

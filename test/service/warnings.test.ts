@@ -33,6 +33,12 @@ describe('the warnings of status', () => {
     deepEqual(kinds(2, 179, true), []);
   });
 
+  it('a group policy that others have and do not give, as they do to whoever is revoked', () => {
+    const [warning] = warningsOf({ ...FINE, withheldBy: ['pc-3'] });
+    equal(warning?.kind, 'revoked');
+    match(warning?.message ?? '', /pc-3 tell of a newer group policy/);
+  });
+
   it('who is banned, and who signed two truths', () => {
     const found = {
       signer: 'pc-9',

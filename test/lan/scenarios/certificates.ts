@@ -35,7 +35,7 @@ async function run(options: ScenarioOptions): Promise<Report> {
   const say = options.say ?? (() => undefined);
   const ground = await Ground.prepare(2);
   try {
-    await ground.victim.ask('ca', 'revoke', REVOKED_NAME);
+    await ground.victim.ask('ca', 'revoke', REVOKED_NAME, '--force');
     await ground.startVictim();
     const [victim, attacker] = ground.hosts;
     if (victim === undefined || attacker === undefined) throw new Error('there are two hosts');

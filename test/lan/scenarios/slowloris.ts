@@ -38,7 +38,7 @@ async function run(options: ScenarioOptions): Promise<Report> {
   try {
     const identityFile = await ground.identityFile('visitor');
     // A revocation, so that there is a group policy to be asked for.
-    await ground.victim.ask('ca', 'revoke', 'nobody');
+    await ground.victim.ask('ca', 'revoke', 'nobody', '--force');
     await ground.startVictim();
     const [victim, member, attacker] = ground.hosts;
     if (victim === undefined || member === undefined || attacker === undefined)
