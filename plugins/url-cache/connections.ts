@@ -44,6 +44,8 @@ class RequestLife implements Life {
 
 export class Connections {
   private readonly table = new Map<Socket, Set<RequestLife>>();
+  /** Connections that have asked for nothing yet: their first request may be on its way. */
+  private readonly fresh = new Set<Socket>();
   private requests = 0;
 
   /** Takes a connection into the table until it closes; again is harmless. */
@@ -51,8 +53,10 @@ export class Connections {
     if (this.table.has(socket)) return;
     const lives = new Set<RequestLife>();
     this.table.set(socket, lives);
+    this.fresh.add(socket);
     socket.once('close', () => {
       this.table.delete(socket);
+      this.fresh.delete(socket);
       this.requests -= lives.size;
       const left = [...lives];
       lives.clear();
@@ -62,6 +66,7 @@ export class Connections {
 
   /** Opens a request's life; it is aborted when its connection closes. */
   begin(socket: Socket): Life {
+    this.fresh.delete(socket);
     const lives = this.table.get(socket) ?? new Set();
     const crowded = lives.size >= MAX_PIPELINED_REQUESTS;
     if (crowded || this.requests >= MAX_OPEN_REQUESTS) {
@@ -84,8 +89,16 @@ export class Connections {
     return (this.table.get(socket)?.size ?? 0) > 0;
   }
 
+  /** Those that asked and have their answer. */
   destroyIdle(): void {
-    for (const [socket, lives] of this.table) if (lives.size === 0) socket.destroy();
+    for (const [socket, lives] of this.table) {
+      if (lives.size === 0 && !this.fresh.has(socket)) socket.destroy();
+    }
+  }
+
+  /** Those that never asked. */
+  destroyFresh(): void {
+    for (const socket of this.fresh) socket.destroy();
   }
 
   destroyAll(): void {

@@ -37,6 +37,8 @@ export const LINGER_MS = 1_000;
 
 /** How long running downloads may go on when the plugin stops; the host allows 5 s in all. */
 export const CLOSE_GRACE_MS = 2_000;
+/** And how long a connection then has to send its first request. */
+export const CLOSE_FRESH_GRACE_MS = 200;
 
 /** Tunnels at a time: each is two sockets. */
 export const MAX_TUNNELS = 256;

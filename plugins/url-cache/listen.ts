@@ -133,12 +133,19 @@ function bindError(address: string, port: number, cause: Error): CodedError {
   }
 }
 
-/** Stops accepting, lets running requests end, then cuts what is left. */
+/**
+ * Stops accepting, lets running requests end, then cuts what is left. A connection that was taken
+ * a moment ago has its request on its way: to close it now would be a reset, not an answer.
+ */
 function closed(server: Server, connections: Connections): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => connections.destroyAll(), limits.CLOSE_GRACE_MS);
+    const fresh = setTimeout(() => connections.destroyFresh(), limits.CLOSE_FRESH_GRACE_MS);
+    const idle = setInterval(() => connections.destroyIdle(), limits.CLOSE_FRESH_GRACE_MS);
     server.close(() => {
       clearTimeout(timer);
+      clearTimeout(fresh);
+      clearInterval(idle);
       resolve();
     });
     connections.destroyIdle();

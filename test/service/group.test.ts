@@ -131,7 +131,7 @@ describe('three nodes on one machine', function () {
     );
     const offline = nodes.pop();
     assert.ok(offline !== undefined);
-    for (const node of nodes) await peersOf(node, 2);
+    for (const node of [...nodes, offline]) await peersOf(node, 2);
     const content = contentOf('at once', 4_000_000);
     origin.serve('/a', { content, headers: { 'cache-control': 'max-age=600', etag: '"a"' } });
     const words = ['get', origin.url('/a'), '--sha256', sha256Of(content)];

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
@@ -193,5 +194,26 @@ describe('url-cache: starting and stopping', () => {
     assert.equal((await text(answer)).length, 1_000_000);
     await stopped;
     await assert.rejects(ask(rig.port(), '/'), { code: 'ECONNREFUSED' });
+  });
+
+  it('answers a connection that it took just before, whose request comes as it stops', async () => {
+    const rig = await Rig.start();
+    rig.peering.put(URL_TEXT, { body: 'content' });
+    const socket = connect(rig.port(), '127.0.0.1');
+    // That one is taken after this one.
+    await rig.get(URL_TEXT);
+    const stopped = rig.stop();
+    socket.write(`GET ${URL_TEXT} HTTP/1.1\r\nHost: origin.test\r\n\r\n`);
+    assert.match(await text(socket), /^HTTP\/1\.1 200 .*content$/s);
+    await stopped;
+  });
+
+  it('does not wait for a connection that asks for nothing', async () => {
+    const rig = await Rig.start();
+    const socket = connect(rig.port(), '127.0.0.1');
+    await rig.get(URL_TEXT);
+    const stopped = rig.stop();
+    await text(socket);
+    await stopped;
   });
 });
