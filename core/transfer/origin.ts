@@ -4,7 +4,8 @@
  * client follows them itself, through us.
  */
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { isIP } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { CodedError } from '@peerage/sdk';
@@ -22,6 +23,9 @@ const TIMEOUTS_MS = {
   response: 60_000,
   socket: 60_000,
 };
+
+/** For a request that must not go out on a connection that was used before. */
+const NEW_CONNECTION = { agent: { http: new HttpAgent(), https: new HttpsAgent() } };
 
 export interface OriginOptions {
   readonly guard: AddressGuard;
@@ -81,10 +85,31 @@ export class OriginFetcher {
     const lookup = await this.pinnedLookup(target.hostname);
     const sent = body === undefined ? {} : { body: Buffer.from(body) };
     const options = { method, headers: { ...headers }, ...sent, ...lookup };
-    const stream = this.client.stream(url, options);
+    const repeatable = method === 'GET' || method === 'HEAD';
+    try {
+      return await this.send(url, options);
+    } catch (cause) {
+      if (!repeatable || !(cause instanceof IdleConnectionClosed))
+        throw unreachable(target.host, cause);
+    }
+    return await this.send(url, { ...options, ...NEW_CONNECTION }).catch((cause: unknown) => {
+      throw unreachable(target.host, cause);
+    });
+  }
+
+  /** @throws IdleConnectionClosed, or whatever the request ended with */
+  private async send(url: string, options: OptionsInit): Promise<OriginAnswer> {
+    const stream = this.client.stream(url, { ...options, isStream: true });
+    let request: ClientRequest | undefined;
+    stream.once('request', (begun: ClientRequest) => {
+      request = begun;
+    });
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       stream.once('response', resolve);
-      stream.once('error', (cause: unknown) => reject(unreachable(target.host, cause)));
+      stream.once('error', (cause: unknown) => {
+        const closed = request?.reusedSocket === true && isClosed(cause);
+        reject(closed ? new IdleConnectionClosed(String(cause), { cause }) : cause);
+      });
     });
     // From here on errors come out of the iteration; without a listener they would end the process.
     stream.on('error', () => undefined);
@@ -118,6 +143,14 @@ export class OriginFetcher {
     };
     return this.options.upstreamProxy === '' ? { dnsLookup: pinned } : {};
   }
+}
+
+/** A server may close an idle connection just as we send on it: nothing was done then (RFC 9112 §9.3.1). */
+class IdleConnectionClosed extends Error {}
+
+function isClosed(cause: unknown): boolean {
+  const { code } = cause as { code?: unknown };
+  return code === 'ECONNRESET' || code === 'EPIPE';
 }
 
 function readExtraCa(file: string): string {

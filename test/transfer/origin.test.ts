@@ -47,6 +47,35 @@ describe('fetching from an origin', () => {
     assert.equal((await body.next()).done, true);
   });
 
+  it('asks again, once, where the server closed an idle connection meanwhile, but sends nothing twice', async () => {
+    let asked = 0;
+    const server = createRawServer((socket) => {
+      let here = 0;
+      socket.on('error', () => undefined);
+      socket.on('data', () => {
+        asked += 1;
+        here += 1;
+        // The first request of a connection is answered; at the second it was closed already.
+        if (here > 1) socket.resetAndDestroy();
+        else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    for (let round = 0; round < 3; round += 1) {
+      const { body } = await fetcher.fetch('GET', url, {});
+      assert.equal((await collect(body)).toString(), 'ok');
+    }
+    assert.ok(asked > 3, 'no connection was used again');
+    const { body } = await fetcher.fetch('GET', url, {});
+    await collect(body);
+    const before = asked;
+    const post = fetcher.fetch('POST', url, {}, Buffer.from('x')).then(({ body }) => collect(body));
+    await post.catch(({ code }) => assert.equal(code, 'E_ORIGIN_UNREACHABLE'));
+    assert.equal(asked, before + 1);
+    server.close();
+  });
+
   it('says that there is no way to an address, and goes on', async () => {
     class NoWay extends AddressGuard {
       override async resolve(): Promise<string[]> {
