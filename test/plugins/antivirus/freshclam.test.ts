@@ -131,9 +131,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-describe('antivirus: the real freshclam', function () {
-  // On a busy machine freshclam itself now and then calls a good answer corrupt and takes another way.
-  this.retries(3);
+describe('antivirus: the real freshclam', () => {
   const scratch = useScratch();
   let programs: RealPrograms;
   let server: Server;
