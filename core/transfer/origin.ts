@@ -85,7 +85,9 @@ export class OriginFetcher {
     const lookup = await this.pinnedLookup(target.hostname);
     const sent = body === undefined ? {} : { body: Buffer.from(body) };
     const options = { method, headers: { ...headers }, ...sent, ...lookup };
-    const repeatable = method === 'GET' || method === 'HEAD';
+    // Through the office's proxy no connection is kept, and nothing may go past it.
+    const direct = this.options.upstreamProxy === '';
+    const repeatable = direct && (method === 'GET' || method === 'HEAD');
     try {
       return await this.send(url, options);
     } catch (cause) {
