@@ -62,6 +62,8 @@ export class PeeringDriver implements LanPeering {
   private sockets: PacketSocket[] = [];
   private readonly searches = new Map<number, PendingSearch>();
   private timer: NodeJS.Timeout | undefined;
+  /** What the timer is set for. */
+  private armedFor: number | undefined;
   private waking: NodeJS.Immediate | undefined;
   /** Whether a packet came since it was set to false. */
   private heard = false;
@@ -87,7 +89,7 @@ export class PeeringDriver implements LanPeering {
   async stop(): Promise<void> {
     clearInterval(this.rescanTimer);
     this.perform(this.options.peer.stop(this.options.clock.nowMs()));
-    clearTimeout(this.timer);
+    this.disarm();
     clearImmediate(this.waking);
     const sockets = this.sockets;
     this.sockets = [];
@@ -327,14 +329,22 @@ export class PeeringDriver implements LanPeering {
   }
 
   private arm(): void {
-    clearTimeout(this.timer);
-    if (this.waking !== undefined) return;
+    if (this.waking !== undefined) return this.disarm();
     const { peer, clock } = this.options;
     const at = peer.wakeAt;
+    // Most packets change nothing about when to wake: a timer for each would wake an idle node too.
+    if (at !== undefined && at === this.armedFor) return;
+    this.disarm();
     if (at === undefined || (this.sockets.length === 0 && this.searches.size === 0)) return;
     const delayMs = Math.max(0, Math.ceil(at - clock.nowMs()));
+    this.armedFor = at;
     this.timer = setTimeout(() => this.wakeAfterPackets(), delayMs);
     this.timer.unref();
+  }
+
+  private disarm(): void {
+    clearTimeout(this.timer);
+    this.armedFor = undefined;
   }
 
   /**
@@ -342,6 +352,7 @@ export class PeeringDriver implements LanPeering {
    * them: to decide that nobody answered while the answer lies in the socket would be wrong.
    */
   private wakeAfterPackets(rounds = 0): void {
+    this.armedFor = undefined;
     this.heard = false;
     this.waking = setImmediate(() => {
       if (this.heard && rounds < DRAIN_ROUNDS_MAX) return this.wakeAfterPackets(rounds + 1);

@@ -13,6 +13,7 @@ import { SenderClocks } from './clocks.js';
 import { decodeMessage } from './codec.js';
 import { type Frame, splitFrame, verifyFrame } from './frame.js';
 import { accepted, rejected, type Verdict } from './rejection.js';
+import { RepeatedHellos } from './repeats.js';
 import { ReplayWindows } from './replay.js';
 import { PACKET_LIMITS, scanAttributes } from './scan.js';
 import { fitsSchema } from './schema.js';
@@ -61,6 +62,7 @@ export interface OpenOptions {
 export class Opener {
   private readonly options: OpenOptions;
   private readonly replays = new ReplayWindows();
+  private readonly repeats = new RepeatedHellos();
   private readonly budget = new VerifyBudget();
   private readonly skewLooks = new RateLimit(SKEW_LOOKS);
   readonly clocks: SenderClocks;
@@ -104,7 +106,11 @@ export class Opener {
     this.budget.giveBack(origin.address);
     this.replays.accept(kid, boot, seq);
     this.clocks.heard(kid, ts, wallMs);
-    return this.read(bytes, known.value.name);
+    const repeated = this.repeats.find(attributes, known.value.name);
+    if (repeated !== undefined) return accepted(repeated);
+    const read = this.read(bytes, known.value.name);
+    if (read.ok) this.repeats.keep(attributes, read.value);
+    return read;
   }
 
   /** Whose clock is that far off? Nothing comes of it but a line in `status`. */
