@@ -1,7 +1,6 @@
 #!/bin/sh
-# The test command. First, alone: the tests on real hosts whose timing is judged, and the one of
-# freshclam, which beside busy processors now and then calls a good answer corrupt. Then the tests of
-# the parts, and beside them the other ones on real hosts, which share nothing with them but the
+# The test command. First, alone: the tests on real hosts whose timing is judged. Then the tests of the
+# parts, and beside them the other ones on real hosts, which share nothing with them but the
 # processors; what those print comes last. Any failure is the command's.
 cd "$(dirname "$0")/.." || exit 1
 mocha=node_modules/.bin/mocha
@@ -10,16 +9,15 @@ hosts() {
 }
 lan=test/dist/lan
 timed="$lan/once.test.js $lan/survive.test.js $lan/npm.test.js $lan/crowd.test.js"
-freshclam=test/dist/plugins/antivirus/freshclam.test.js
 # shellcheck disable=SC2086
-hosts $timed "$freshclam"
+hosts $timed
 alone=$?
 others=$(ls $lan/*.test.js | grep -vE '/(once|survive|npm|crowd)\.test\.js$')
 said=$(mktemp)
 # shellcheck disable=SC2086
 hosts $others >"$said" 2>&1 &
 beside=$!
-nice -n 10 "$mocha" --ignore "$freshclam"
+nice -n 10 "$mocha"
 parts=$?
 wait "$beside"
 real=$?

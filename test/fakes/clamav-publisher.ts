@@ -5,7 +5,14 @@
  * so a difference is two exchanged lines and some added ones. The formats are those that
  * plugins/antivirus/clamav verifies, and that the real freshclam takes once it trusts these keys.
  */
-import { constants, createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import {
+  constants,
+  createHash,
+  generateKeyPairSync,
+  type KeyObject,
+  publicDecrypt,
+  sign,
+} from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { ClamavKeys, RsaKey } from '@peerage/antivirus/clamav/keys.js';
 import { power, signatureText } from '@peerage/antivirus/clamav/signature.js';
@@ -88,13 +95,16 @@ export class ClamavPublisher {
   }
 
   private database({ name, files, info }: Contents, version: number, seconds: number): Buffer {
-    const members: Array<[string, string]> = [
-      ['COPYING', 'made for a test\n'],
-      [`${name}.info`, `${info.join('\n')}\n`],
-      ...files,
-    ];
-    const packed = gzipSync(Buffer.concat([...members.map(tarMember), Buffer.alloc(1024)]));
-    const md5 = createHash('md5').update(packed).digest('hex');
+    const { packed, md5 } = readable((attempt) => {
+      const members: Array<[string, string]> = [
+        ['COPYING', `made for a test, attempt ${attempt}\n`],
+        [`${name}.info`, `${info.join('\n')}\n`],
+        ...files,
+      ];
+      const packed = gzipSync(Buffer.concat([...members.map(tarMember), Buffer.alloc(1024)]));
+      const hash = createHash('md5').update(packed).digest();
+      return { packed, md5: hash.toString('hex'), block: hash };
+    });
     const { public: key, private: secret } = this.pairs.header;
     const exponent = BigInt(
       `0x${Buffer.from(secret.export({ format: 'jwk' }).d ?? '', 'base64url').toString('hex')}`,
@@ -122,9 +132,23 @@ export class ClamavPublisher {
   }
 
   private signed(bytes: Buffer, { private: key }: KeyPair): string {
-    const padding = constants.RSA_PKCS1_PSS_PADDING;
-    const signature = sign('sha256', bytes, { key, padding, saltLength: 32 });
+    const { RSA_PKCS1_PSS_PADDING: padding, RSA_NO_PADDING: bare } = constants;
+    const { signature } = readable(() => {
+      const signature = sign('sha256', bytes, { key, padding, saltLength: 32 });
+      return { signature, block: publicDecrypt({ key, padding: bare }, signature) };
+    });
     return signatureText(BigInt(`0x${signature.toString('hex')}`));
+  }
+}
+
+/**
+ * Makes what is signed until its block does not begin with a zero byte, which libclamav 1.4 drops, so
+ * that it calls one good header in 256, and one PSS signature in 128, corrupt.
+ */
+function readable<Made extends { readonly block: Buffer }>(make: (attempt: number) => Made): Made {
+  for (let attempt = 1; ; attempt += 1) {
+    const made = make(attempt);
+    if (made.block[0] !== 0) return made;
   }
 }
 

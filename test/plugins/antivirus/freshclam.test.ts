@@ -200,8 +200,7 @@ describe('antivirus: the real freshclam', () => {
     answers = { '/test.cvd': database(6), ...Object.fromEntries(all) };
     requests.length = 0;
     equal(await run(directory, false), 0);
-    // On a busy machine freshclam asks for one again; for the whole it never asks but for its head.
-    equal(new Set(requests).size, 6, requests.join(', '));
+    equal(requests.length, 6, requests.join(', '));
     equal(await versionIn(directory), 6);
   });
 

@@ -1,9 +1,14 @@
 /** ClamAV's files, genuine and forged, judged without ClamAV. */
-import { equal, rejects } from 'node:assert/strict';
+import { equal, ok, rejects } from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { PUBLISHER_KEYS } from '@peerage/antivirus/clamav/keys.js';
-import { isSigned, signatureNumber, signatureText } from '@peerage/antivirus/clamav/signature.js';
+import {
+  isSigned,
+  power,
+  signatureNumber,
+  signatureText,
+} from '@peerage/antivirus/clamav/signature.js';
 import { verifyDatabase, verifyDifference } from '@peerage/antivirus/clamav/verify.js';
 import { useScratch } from '../../fakes/scratch.js';
 import { publisher, versionOf } from './clamav-origin.js';
@@ -124,6 +129,16 @@ describe('antivirus: signatures of ClamAV', () => {
   it('reads the digits that it writes, and refuses others', () => {
     equal(signatureNumber(signatureText(123_456_789_012_345n)), 123_456_789_012_345n);
     for (const text of ['', 'ab-c', 'a'.repeat(401)]) equal(signatureNumber(text), undefined);
+  });
+
+  it('opens to blocks that the real libclamav can read, whatever the publisher signs', () => {
+    const { modulus, exponent } = keys.difference;
+    for (let at = 0; at < 200; at += 1) {
+      const difference = publisher.signScript(1, `OPEN test.info\nCLOSE\n${at}`);
+      const text = difference.toString('latin1').split(':').at(-1) ?? '';
+      const block = power(signatureNumber(text) ?? 0n, BigInt(exponent), BigInt(modulus));
+      ok(block >> 2040n > 0n, `block ${at} begins with a zero byte`);
+    }
   });
 
   it('refuses a number as large as the modulus', () => {
