@@ -7,6 +7,8 @@ import { assert } from './assert.js';
 /** A map of at most `limit` entries; a new one pushes out the least recently set or touched one. */
 export class BoundedMap<K, V> {
   private readonly entries = new Map<K, V>();
+  /** The most recent key, which need not be moved to the end: it is often the next one too. */
+  private newest: K | undefined;
   readonly limit: number;
 
   constructor(limit: number) {
@@ -29,15 +31,17 @@ export class BoundedMap<K, V> {
   /** Reads an entry and makes it the most recent one. */
   touch(key: K): V | undefined {
     const value = this.entries.get(key);
-    if (value === undefined) return undefined;
+    if (value === undefined || key === this.newest) return value;
     this.entries.delete(key);
     this.entries.set(key, value);
+    this.newest = key;
     return value;
   }
 
   /** Adds or replaces an entry; returns the one that was pushed out, if any. */
   set(key: K, value: V): V | undefined {
-    this.entries.delete(key);
+    if (key !== this.newest) this.entries.delete(key);
+    this.newest = key;
     this.entries.set(key, value);
     if (this.entries.size <= this.limit) return undefined;
     const oldest = this.entries.entries().next().value;
@@ -47,10 +51,12 @@ export class BoundedMap<K, V> {
   }
 
   delete(key: K): boolean {
+    if (key === this.newest) this.newest = undefined;
     return this.entries.delete(key);
   }
 
   clear(): void {
+    this.newest = undefined;
     this.entries.clear();
   }
 

@@ -1,13 +1,16 @@
 /**
  * Who else wants what we want (§5.3): the requesters of each URL that were heard lately, in the
- * one order that all of them agree on, hash(URL, node). Whoever is first in it goes to the Internet.
- * Invariants: at most CROWDS_MAX URLs with CROWD_MAX requesters each; an entry counts for
+ * one order that all of them agree on: the provider of the service, then hash(URL, node). Whoever
+ * is first in it goes to the Internet. Invariants: at most CROWDS_MAX URLs with CROWD_MAX requesters each; an entry counts for
  * CROWD_MEMORY_MS.
  */
 import { BoundedMap } from '../base/bounded.js';
 import type { InstantMs } from '../base/time.js';
 import { CROWD_MAX, CROWD_MEMORY_MS, CROWDS_MAX } from './limits.js';
 import { hashFraction, type Sha256 } from './timing.js';
+
+/** Hash fractions begin at 0. */
+const BEFORE_ALL = -1;
 
 export class Crowds {
   private readonly crowds = new BoundedMap<string, BoundedMap<string, Requester>>(CROWDS_MAX);
@@ -19,9 +22,14 @@ export class Crowds {
 
   /** `kid`, which can reach the Internet, asked everybody for `href`. */
   heard(now: InstantMs, href: string, kid: string): void {
-    const crowd = this.crowds.touch(href) ?? new BoundedMap<string, Requester>(CROWD_MAX);
-    crowd.set(kid, { at: now, order: crowd.get(kid)?.order });
-    this.crowds.set(href, crowd);
+    let crowd = this.crowds.touch(href);
+    if (crowd === undefined) {
+      crowd = new BoundedMap<string, Requester>(CROWD_MAX);
+      this.crowds.set(href, crowd);
+    }
+    const known = crowd.touch(kid);
+    if (known === undefined) crowd.set(kid, { at: now, order: undefined });
+    else known.at = now;
   }
 
   /** When somebody who can fetch `href` last asked for it; long ago if nobody did. */
@@ -31,26 +39,27 @@ export class Crowds {
     return latest;
   }
 
-  /** A node's place in the order of a URL: smaller goes first. */
-  order(href: string, kid: string): number {
+  /** A node's place in the order of a URL: smaller goes first, `first` (the provider) before all. */
+  order(href: string, kid: string, first?: string): number {
+    if (kid === first) return BEFORE_ALL;
     return hashFraction(this.sha256(`${href}|${kid}`));
   }
 
   /** How many recent requesters come before `kid`. */
-  rank(now: InstantMs, href: string, kid: string): number {
-    const own = this.order(href, kid);
+  rank(now: InstantMs, href: string, kid: string, first?: string): number {
+    const own = this.order(href, kid, first);
     let before = 0;
     for (const [other, requester] of this.crowds.get(href) ?? []) {
       if (now - requester.at > CROWD_MEMORY_MS || other === kid) continue;
       requester.order ??= this.order(href, other);
-      if (requester.order < own) before += 1;
+      if (other === first || requester.order < own) before += 1;
     }
     return before;
   }
 }
 
 interface Requester {
-  readonly at: InstantMs;
+  at: InstantMs;
   /** Its place in the order, once it was needed. */
   order: number | undefined;
 }

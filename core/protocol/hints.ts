@@ -11,7 +11,8 @@ export class Hints {
 
   /** `kid` holds `href`, or will soon. */
   add(href: string, kid: string): void {
-    const known = this.holders.get(href) ?? [];
+    const known = this.holders.touch(href) ?? [];
+    if (known[0] === kid) return;
     const others = known.filter((holder) => holder !== kid);
     this.holders.set(href, [kid, ...others].slice(0, HOLDERS_PER_HINT_MAX));
   }

@@ -1,57 +1,69 @@
-/** A binary heap of events ordered by time, then by order of insertion, so that runs reproduce. */
-export interface TimedEvent {
-  readonly at: number;
-  readonly order: number;
-  run(): void;
-}
-
-function isBefore(a: TimedEvent, b: TimedEvent): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order);
-}
-
+/**
+ * A binary heap of events ordered by time, then by order of insertion, so that runs reproduce. Times
+ * lie side by side as numbers: comparing them touches no other object.
+ */
 export class EventHeap {
-  private readonly items: TimedEvent[] = [];
+  private readonly times: number[] = [];
+  private readonly orders: number[] = [];
+  private readonly events: Array<() => void> = [];
+  private inserted = 0;
 
   get size(): number {
-    return this.items.length;
+    return this.times.length;
   }
 
-  peek(): TimedEvent | undefined {
-    return this.items[0];
+  /** When the next event is due; `undefined` if there is none. */
+  get nextAt(): number | undefined {
+    return this.times[0];
   }
 
-  push(event: TimedEvent): void {
-    const { items } = this;
-    let at = items.length;
-    items.push(event);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      const above = items[parent];
-      if (above === undefined || !isBefore(event, above)) break;
-      items[at] = above;
-      at = parent;
+  push(at: number, run: () => void): void {
+    this.inserted += 1;
+    let hole = this.times.length;
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      if (!this.isBefore(at, this.inserted, parent)) break;
+      this.move(parent, hole);
+      hole = parent;
     }
-    items[at] = event;
+    this.put(hole, at, this.inserted, run);
   }
 
-  pop(): TimedEvent | undefined {
-    const { items } = this;
-    const first = items[0];
-    const last = items.pop();
-    if (first === undefined || last === undefined || items.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      const left = items[child];
-      const right = items[child + 1];
-      if (left === undefined) break;
-      if (right !== undefined && isBefore(right, left)) child += 1;
-      const least = items[child];
-      if (least === undefined || !isBefore(least, last)) break;
-      items[at] = least;
-      at = child;
+  /** Takes the next event out. */
+  pop(): (() => void) | undefined {
+    const first = this.events[0];
+    const [at, order, run] = [this.times.pop(), this.orders.pop(), this.events.pop()];
+    const size = this.times.length;
+    if (at === undefined || order === undefined || run === undefined || size === 0) return first;
+    let hole = 0;
+    for (let child = 1; child < size; child = 2 * hole + 1) {
+      if (child + 1 < size && this.isBeforeOther(child + 1, child)) child += 1;
+      if (this.isBefore(at, order, child)) break;
+      this.move(child, hole);
+      hole = child;
     }
-    items[at] = last;
+    this.put(hole, at, order, run);
     return first;
   }
+
+  private isBefore(at: number, order: number, index: number): boolean {
+    const other = this.times[index] ?? Infinity;
+    return at < other || (at === other && order < (this.orders[index] ?? Infinity));
+  }
+
+  private isBeforeOther(one: number, other: number): boolean {
+    return this.isBefore(this.times[one] ?? Infinity, this.orders[one] ?? Infinity, other);
+  }
+
+  private move(from: number, to: number): void {
+    this.put(to, this.times[from] ?? 0, this.orders[from] ?? 0, this.events[from] ?? nothing);
+  }
+
+  private put(index: number, at: number, order: number, run: () => void): void {
+    this.times[index] = at;
+    this.orders[index] = order;
+    this.events[index] = run;
+  }
 }
+
+const nothing = () => undefined;

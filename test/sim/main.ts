@@ -3,74 +3,23 @@
  * scenario's targets hold; a failing row names its seed.
  */
 import { parseArgs } from 'node:util';
-import {
-  printRows,
-  runElections,
-  runFailovers,
-  runPartitions,
-  type Target,
-  type Values,
-} from './ballots.js';
+import { printRows, runElections, runFailovers, runPartitions, type Target } from './ballots.js';
+import { printFlights, runFlights } from './downloads.js';
 import { printDiscovery, runDiscovery } from './questions.js';
-import { type FlightsRow, flights } from './scenarios/flights.js';
 
 const USAGE = `npm run sim -- SCENARIO [--nodes N] [--loss P] [--seed S] [--json]
 
   discovery  [--holders K] [--trials T] [--hinted] [--wifi]   a URL that K of N peers hold
              without --nodes: 10 to 10,000 peers; 1, N/10 and N holders; loss 0, 1 and 5 %;
              classic beside adaptive, in minutes
-  flights    [--seeds T] [--spread MS] [--kill]      N nodes want an absent URL at once
-             without --nodes: 100 nodes, spread 0, 50 and 5000 ms, loss 0, 1 and 5 %
+  flights    [--seeds T] [--spread MS] [--kill] [--provider known|none]   N nodes want an absent
+             URL at once; without --nodes: 100 nodes, spread 0, 50 and 5000 ms, loss 0, 1 and 5 %,
+             with an elected provider and without
   election   [--seeds T] [--boot together|single|spread] [--profile P]  who provides, how soon
              without --nodes: 10, 100, 1000 and 10,000 nodes
   failover   [--seeds T]                             the provider dies; false take-overs
   partitions [--cycles C]                            partitions, crashes, restarts, checked
 `;
-
-/** One download is right; with a node that dies, its part is fetched again by one other. */
-function runFlights(values: Values): { rows: FlightsRow[]; targets: Target[] } {
-  const nodes = Number(values['nodes'] ?? 100);
-  const seeds = Number(values['seeds'] ?? (nodes > 300 ? 5 : 20));
-  const firstSeed = Number(values['seed'] ?? 1);
-  const kill = values['kill'] === true;
-  const spreads = values['spread'] === undefined ? [0, 50, 5000] : [Number(values['spread'])];
-  const losses = values['loss'] === undefined ? [0, 0.01, 0.05] : [Number(values['loss'])];
-  const rows = spreads.flatMap((spreadMs) => {
-    return losses.map((loss) => flights({ nodes, spreadMs, loss, seeds, firstSeed, kill }));
-  });
-  const targets = rows.flatMap((row) => {
-    const cell = `${nodes} nodes, spread ${row.spreadMs} ms, loss ${row.loss}`;
-    const atMost = (kill ? 1 : 0) + (row.loss <= 0.01 ? 1.01 : 1.1) + (kill ? 0.5 : 0);
-    const downloads = { name: `${cell}: downloads`, value: row.downloadsMean, atMost };
-    const unserved = { name: `${cell}: unserved`, value: row.unserved, atMost: 0 };
-    return [downloads, unserved].map((target) => ({
-      ...target,
-      pass: target.value <= target.atMost,
-    }));
-  });
-  return { rows, targets };
-}
-
-function printFlights(rows: readonly FlightsRow[], targets: readonly Target[]): void {
-  process.stdout.write(
-    'nodes  spread  loss  seeds  downloads  worst (seed)  packets  overhead p50  max ms\n',
-  );
-  for (const row of rows) {
-    const cells = [
-      String(row.nodes).padStart(5),
-      String(row.spreadMs).padStart(7),
-      String(row.loss).padStart(5),
-      String(row.seeds).padStart(6),
-      row.downloadsMean.toFixed(4).padStart(10),
-      `${row.downloadsWorst} (${row.worstSeed})`.padStart(13),
-      row.packetsMean.toFixed(1).padStart(8),
-      row.overheadP50Ms.toFixed(1).padStart(13),
-      row.overheadMaxMs.toFixed(1).padStart(7),
-    ];
-    process.stdout.write(`${cells.join(' ')}\n`);
-  }
-  printMissed(targets);
-}
 
 function printMissed(targets: readonly Target[]): void {
   for (const { name, value, atMost } of targets.filter(({ pass }) => !pass)) {
@@ -102,6 +51,7 @@ async function main(): Promise<number> {
       boot: text,
       profile: text,
       cycles: text,
+      provider: text,
       hinted: flag,
       wifi: flag,
       kill: flag,
@@ -126,8 +76,9 @@ async function main(): Promise<number> {
     if (values.json !== true) printMissed(targets);
     return finish(scenario, rows, targets, values.json === true);
   }
-  const { rows, targets } = runFlights(values);
-  if (values.json !== true) printFlights(rows, targets);
+  const { rows, targets } = await runFlights(values);
+  if (values.json !== true) printFlights(rows);
+  if (values.json !== true) printMissed(targets);
   return finish(scenario, rows, targets, values.json === true);
 }
 

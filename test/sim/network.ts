@@ -58,16 +58,26 @@ export class Network {
     this.islands.clear();
   }
 
-  /** The delays after which a packet arrives: none if it is lost, two if it is duplicated. */
-  deliveries(from: string, to: string, broadcast: boolean): number[] {
-    if ((this.islands.get(from) ?? 0) !== (this.islands.get(to) ?? 0)) return [];
-    const { delayMinMs, delayMaxMs, loss, duplicates } = this.options;
-    if (loss > 0 && this.random.fraction() < loss) return [];
+  /** Calls `arrive` with each delay after which a packet arrives: not if it is lost, twice if it is duplicated. */
+  carry(from: string, to: string, broadcast: boolean, arrive: (delayMs: number) => void): void {
+    if (this.areParted(from, to)) return;
+    const { loss, duplicates } = this.options;
+    if (loss > 0 && this.random.fraction() < loss) return;
+    const twice = duplicates > 0 && this.random.fraction() < duplicates;
+    arrive(this.delayMs(broadcast));
+    if (twice) arrive(this.delayMs(broadcast));
+  }
+
+  private areParted(from: string, to: string): boolean {
+    const { islands } = this;
+    return islands.size > 0 && (islands.get(from) ?? 0) !== (islands.get(to) ?? 0);
+  }
+
+  private delayMs(broadcast: boolean): number {
+    const { delayMinMs, delayMaxMs } = this.options;
     const way = broadcast ? this.options.broadcast : undefined;
     const most = way?.delayMaxMs ?? delayMaxMs;
-    const draw = () => delayMinMs + this.random.fraction() * (most - delayMinMs) + this.lateMs(way);
-    if (duplicates > 0 && this.random.fraction() < duplicates) return [draw(), draw()];
-    return [draw()];
+    return delayMinMs + this.random.fraction() * (most - delayMinMs) + this.lateMs(way);
   }
 
   private lateMs(way: NetworkOptions['broadcast']): number {

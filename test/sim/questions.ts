@@ -2,12 +2,11 @@
  * The table of discovery, in the form of the published one, with its recommended column as target:
  * within 1.3 times. Cells are independent worlds, so they run on two threads.
  */
-import { Worker } from 'node:worker_threads';
 import type { Target, Values } from './ballots.js';
+import { inThreads } from './cells.js';
 import type { DiscoveryOptions, DiscoveryRow } from './scenarios/discovery.js';
 
 const TOLERANCE = 1.3;
-const THREADS = 2;
 
 interface Published {
   readonly responses: number;
@@ -36,7 +35,10 @@ const FALSE_MISSES_SEEN = 0.01;
 export async function runDiscovery(
   values: Values,
 ): Promise<{ rows: DiscoveryRow[]; targets: Target[] }> {
-  const rows = await inThreads(cellsOf(values));
+  const works = cellsOf(values).map((options) => ({ scenario: 'discovery', options }) as const);
+  const rows = await inThreads<DiscoveryRow>(works, (work) =>
+    work.scenario === 'discovery' ? work.options.peers : 0,
+  );
   const judged = values['wifi'] === true || values['hinted'] === true ? [] : rows;
   return { rows, targets: judged.flatMap(judge) };
 }
@@ -64,28 +66,6 @@ function cellsOf(values: Values): DiscoveryOptions[] {
 /** Fewer where each takes long. */
 function trialsFor(peers: number): number {
   return peers <= 100 ? 300 : peers <= 1000 ? 60 : 16;
-}
-
-/** The largest cells first, so that no thread waits long for the other at the end. */
-async function inThreads(cells: readonly DiscoveryOptions[]): Promise<DiscoveryRow[]> {
-  const rows = new Map<DiscoveryOptions, DiscoveryRow>();
-  const left = [...cells].sort((one, other) => one.peers - other.peers);
-  const work = async () => {
-    for (let cell = left.pop(); cell !== undefined; cell = left.pop()) {
-      rows.set(cell, await inThread(cell));
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(THREADS, cells.length) }, work));
-  return cells.map((cell) => rows.get(cell)).filter((row) => row !== undefined);
-}
-
-function inThread(cell: DiscoveryOptions): Promise<DiscoveryRow> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./questions-worker.js', import.meta.url), {
-      workerData: cell,
-    });
-    worker.once('message', resolve).once('error', reject);
-  });
 }
 
 function judge(row: DiscoveryRow): Target[] {

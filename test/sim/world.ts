@@ -9,6 +9,7 @@ import type { Copies, PeerOptions } from '@peerage/core/protocol/context.js';
 import type { Designation, Effect, Source } from '@peerage/core/protocol/effect.js';
 import type { Message, Sender } from '@peerage/core/protocol/message.js';
 import { Peer } from '@peerage/core/protocol/peer.js';
+import { Arrivals } from './arrivals.js';
 import { EventHeap } from './heap.js';
 import { Network, type NetworkOptions } from './network.js';
 
@@ -26,6 +27,9 @@ export interface SimNode {
   readonly peer: Peer;
   readonly sender: Sender;
   events: NodeEvents;
+  /** When it is to be woken; the world's own. */
+  armedFor: number | undefined;
+  dead: boolean;
 }
 
 const SILENT: NodeEvents = { retrieve: () => undefined, settle: () => undefined };
@@ -44,11 +48,10 @@ export class World {
   readonly nodes: SimNode[] = [];
   private readonly byAddress = new Map<string, SimNode>();
   private readonly heap = new EventHeap();
-  private readonly armed = new Map<SimNode, number>();
+  /** Whom a broadcast goes to, while nobody comes or dies. */
+  private audience: readonly SimNode[] | undefined;
   private readonly transcript: ReturnType<typeof createHash> | undefined;
-  private readonly dead = new Set<SimNode>();
   private born = 0;
-  private order = 0;
   now = 0;
 
   constructor(options: WorldOptions) {
@@ -85,7 +88,10 @@ export class World {
       peer,
       sender: { kid, name: kid, boot, address, port: 6515 },
       events: SILENT,
+      armedFor: undefined,
+      dead: false,
     };
+    this.audience = undefined;
     this.nodes.push(node);
     this.byAddress.set(address, node);
     return node;
@@ -99,25 +105,24 @@ export class World {
 
   /** The node hears and does nothing any more. */
   kill(node: SimNode): void {
-    this.dead.add(node);
+    node.dead = true;
+    this.audience = undefined;
     this.nodes.splice(this.nodes.indexOf(node), 1);
     this.byAddress.delete(node.sender.address);
   }
 
   /** Runs something at a time to come. */
   at(time: number, run: () => void): void {
-    this.order += 1;
-    this.heap.push({ at: time, order: this.order, run });
+    this.heap.push(time, run);
   }
 
   /** Runs events until the time given, or until nothing is left, or until `done`. */
   run(untilMs: number, done: () => boolean = () => false): void {
     for (;;) {
-      const next = this.heap.peek();
-      if (next === undefined || next.at > untilMs || done()) break;
-      this.heap.pop();
-      this.now = next.at;
-      next.run();
+      const at = this.heap.nextAt;
+      if (at === undefined || at > untilMs || done()) break;
+      this.now = at;
+      this.heap.pop()?.();
     }
     if (!done()) this.now = Math.max(this.now, untilMs);
   }
@@ -132,14 +137,12 @@ export class World {
       case 'broadcast':
         this.network.packets += 1;
         this.network.broadcasts += 1;
-        for (const other of this.nodes) {
-          if (other !== node) this.deliver(node, other, effect.message, true);
-        }
+        this.broadcast(node, effect.message);
         break;
       case 'send': {
         this.network.packets += 1;
         const other = this.byAddress.get(effect.to);
-        if (other !== undefined) this.deliver(node, other, effect.message, false);
+        if (other !== undefined) this.send(node, other, effect.message);
         break;
       }
       case 'retrieve':
@@ -161,30 +164,50 @@ export class World {
     }
   }
 
-  private deliver(from: SimNode, to: SimNode, message: Message, broadcast: boolean): void {
-    const { address } = from.sender;
-    for (const delayMs of this.network.deliveries(address, to.sender.address, broadcast)) {
-      this.at(this.now + delayMs, () => {
-        if (this.dead.has(to)) return;
-        this.transcript?.update(
-          `${this.now} ${from.sender.kid} ${to.sender.kid} ${message.type}\n`,
-        );
-        this.perform(to, to.peer.receive(this.now, { from: from.sender, message }));
-      });
+  private send(from: SimNode, to: SimNode, message: Message): void {
+    this.network.carry(from.sender.address, to.sender.address, false, (delayMs) => {
+      this.at(this.now + delayMs, () => this.deliver(from, to, message));
+    });
+  }
+
+  private broadcast(from: SimNode, message: Message): void {
+    this.audience ??= [...this.nodes];
+    const { audience, network } = this;
+    const arrivals = new Arrivals(this.now, 2 * audience.length);
+    let index = 0;
+    const arrive = (delayMs: number) => arrivals.add(index, delayMs);
+    for (const to of audience) {
+      if (to !== from) network.carry(from.sender.address, to.sender.address, true, arrive);
+      index += 1;
     }
+    arrivals.sort();
+    const next = () => {
+      const to = audience[arrivals.take()];
+      schedule();
+      if (to !== undefined) this.deliver(from, to, message);
+    };
+    const schedule = () => {
+      if (arrivals.nextAt !== undefined) this.at(arrivals.nextAt, next);
+    };
+    schedule();
+  }
+
+  private deliver(from: SimNode, to: SimNode, message: Message): void {
+    if (to.dead) return;
+    this.transcript?.update(`${this.now} ${from.sender.kid} ${to.sender.kid} ${message.type}\n`);
+    this.perform(to, to.peer.receive(this.now, { from: from.sender, message }));
   }
 
   /** One pending wake-up per node at most, at the earliest time that its heart asks for. */
   private arm(node: SimNode): void {
     const at = node.peer.wakeAt;
     if (at === undefined) return;
-    const pending = this.armed.get(node);
-    if (pending !== undefined && pending <= at && pending >= this.now) return;
-    this.armed.set(node, at);
+    const { armedFor } = node;
+    if (armedFor !== undefined && armedFor <= at && armedFor >= this.now) return;
+    node.armedFor = at;
     this.at(Math.max(at, this.now), () => {
-      if (this.armed.get(node) === at) this.armed.delete(node);
-      if (this.dead.has(node)) return;
-      this.perform(node, node.peer.wake(this.now));
+      if (node.armedFor === at) node.armedFor = undefined;
+      if (!node.dead) this.perform(node, node.peer.wake(this.now));
     });
   }
 }

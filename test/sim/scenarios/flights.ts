@@ -1,10 +1,11 @@
 /**
  * Flights: a crowd wants the same absent URL at about the same moment. Counts downloads from the
  * Internet per resource (one is right), packets, and whether everybody got it; optionally the node
- * that downloads dies half-way. PROTOCOL §5.3, §5.4.
+ * that downloads dies half-way, or the service has an elected provider. PROTOCOL §5.3, §5.4.
  */
 import type { Copies } from '@peerage/core/protocol/context.js';
 import type { Source } from '@peerage/core/protocol/effect.js';
+import { USUAL_CRITERIA } from '@peerage/core/protocol/election-criteria.js';
 import type { Copy } from '@peerage/core/protocol/message.js';
 import { LAN } from '../network.js';
 import { mean, quantile, round } from '../statistics.js';
@@ -19,6 +20,17 @@ export interface FlightsOptions {
   readonly firstSeed: number;
   /** The node that downloads first dies when it has half. */
   readonly kill: boolean;
+  /** The service has an elected provider, which is one of those that want it. */
+  readonly provider: boolean;
+}
+
+/** What one seed came to. */
+export interface FlightsRun {
+  readonly seed: number;
+  readonly downloads: number;
+  readonly packets: number;
+  readonly overheadMs: number;
+  readonly unserved: number;
 }
 
 export interface FlightsRow {
@@ -26,6 +38,7 @@ export interface FlightsRow {
   readonly spreadMs: number;
   readonly loss: number;
   readonly kill: boolean;
+  readonly provider: boolean;
   readonly seeds: number;
   readonly downloadsMean: number;
   readonly downloadsWorst: number;
@@ -43,6 +56,7 @@ const SIZE_BYTES = 1_000_000;
 /** A relay passes a piece on after this time; a dead one is noticed after that. */
 const HOP_MS = 2;
 const NOTICE_MS = 20;
+const SERVICE = 'sim';
 const HREF = 'http://origin.test/new';
 const COPY: Copy = {
   alias: `/o/${'0'.repeat(64)}`,
@@ -82,9 +96,13 @@ class Crowd {
     for (let i = 0; i < options.nodes; i += 1) this.addNode();
   }
 
-  run() {
+  run(): Omit<FlightsRun, 'seed'> {
     const { world, options } = this;
+    if (options.provider) this.elect();
     const start = 10_000;
+    world.run(start);
+    if (options.provider) this.checkProvider();
+    const before = world.network.packets;
     let last = start;
     for (const node of world.nodes) {
       const at = start + world.random.fraction() * options.spreadMs;
@@ -95,7 +113,7 @@ class Crowd {
     const alive = [...this.transfers.values()].filter(({ dead }) => !dead);
     return {
       downloads: this.downloads,
-      packets: world.network.packets,
+      packets: world.network.packets - before,
       overheadMs: this.finishedAt - last - DOWNLOAD_MS,
       unserved: alive.filter(({ complete }) => !complete).length,
     };
@@ -107,7 +125,9 @@ class Crowd {
       find: () => (this.transfers.get(node.sender.kid)?.complete === true ? COPY : undefined),
       downloading: () => this.progressOf(node),
     };
-    const node: SimNode = world.addNode({ copies });
+    const name = `node-${world.nodes.length}`;
+    const elections = options.provider ? { elections: { name, epochs: new Map() } } : {};
+    const node: SimNode = world.addNode({ copies, ...elections });
     const transfer: Transfer = {
       node,
       want: -1,
@@ -129,16 +149,34 @@ class Crowd {
       starting: false,
     } as const;
     const from = { kid: 'other', name: 'other', boot: 'b', address: '10.255.255.255', port: 1 };
-    node.peer.members.heard(10_000, from, { ...hello, peers: options.nodes });
+    node.peer.members.heard(0, from, { ...hello, peers: options.nodes });
     node.events = {
       retrieve: (_want, source) => world.at(world.now, () => this.retrieve(transfer, source)),
       settle: () => undefined,
     };
   }
 
+  /** All take part in the election of the service; it is over before the first one asks. */
+  private elect(): void {
+    const { world } = this;
+    for (const node of world.nodes) {
+      const effects = node.peer.elect((elections) => {
+        elections.measured(world.now, { internet: 1, cpu: world.random.uint32() % 8 });
+        elections.join(world.now, SERVICE, USUAL_CRITERIA);
+      });
+      world.perform(node, effects);
+    }
+  }
+
+  private checkProvider(): void {
+    const { world } = this;
+    const kids = new Set(world.nodes.map(({ peer }) => peer.elections?.designated(SERVICE)));
+    if (kids.size !== 1 || kids.has(undefined)) throw new Error('no provider that all agree on');
+  }
+
   private ask(node: SimNode): void {
     const want = {
-      service: 'sim',
+      service: SERVICE,
       href: HREF,
       variant: '*',
       stale: false,
@@ -255,20 +293,22 @@ class Crowd {
   }
 }
 
-/** Runs one cell of the table over many seeds. */
-export function flights(options: FlightsOptions): FlightsRow {
-  const runs = Array.from({ length: options.seeds }, (_, i) => {
-    const seed = options.firstSeed + i;
+/** Runs one cell of the table over its seeds. */
+export function flightRuns(options: FlightsOptions): FlightsRun[] {
+  return Array.from({ length: options.seeds }, (_, index) => {
+    const seed = options.firstSeed + index;
     return { seed, ...new Crowd(options, seed).run() };
   });
+}
+
+/** The row of a cell, of the runs of all its seeds. */
+export function flightsRow(options: FlightsOptions, runs: readonly FlightsRun[]): FlightsRow {
   const worst = runs.reduce((most, run) => (run.downloads > most.downloads ? run : most));
   const overheads = runs.map(({ overheadMs }) => overheadMs);
+  const { nodes, spreadMs, loss, kill, provider } = options;
   return {
-    nodes: options.nodes,
-    spreadMs: options.spreadMs,
-    loss: options.loss,
-    kill: options.kill,
-    seeds: options.seeds,
+    ...{ nodes, spreadMs, loss, kill, provider },
+    seeds: runs.length,
     downloadsMean: round(mean(runs.map(({ downloads }) => downloads)), 4),
     downloadsWorst: worst.downloads,
     worstSeed: worst.seed,
