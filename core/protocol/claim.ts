@@ -6,7 +6,7 @@
  *      └───────────── somebody better claims ─────────────────────┘
  *
  * Better is: more verified pieces; with as many, whoever is further on its way to the Internet; of
- * equals the earlier in the order hash(URL, node). Invariants: the Internet is asked only after a
+ * equals the provider of the service, then the earlier in the order hash(URL, node). Invariants: the Internet is asked only after a
  * quiet time in which nobody better objected; who says anything worse to everybody is answered; of
  * two flights that meet one ends, never both: bytes are compared in whole pieces and only grow.
  */
@@ -125,7 +125,9 @@ export class Claim {
     const stage: Stage = progress.claim === true ? 'claimed' : 'flying';
     if (stage !== this.state) return STAGES.indexOf(stage) > STAGES.indexOf(this.state);
     const { crowds, options } = this.context;
-    return crowds.order(this.want.href, from.kid) < crowds.order(this.want.href, options.kid);
+    const { href } = this.want;
+    const first = this.context.designated(this.want.service);
+    return crowds.order(href, from.kid, first) < crowds.order(href, options.kid, first);
   }
 
   private receivedBytes(): number {
@@ -141,7 +143,8 @@ export class Claim {
   private turnMs(now: InstantMs): number {
     const { crowds, options, roundTrip } = this.context;
     const slotMs = Math.max(CLAIM_SLOT_MIN_MS, roundTrip.cautiousMs + CLAIM_SLOT_SLACK_MS);
-    return crowds.rank(now, this.want.href, options.kid) * slotMs;
+    const first = this.context.designated(this.want.service);
+    return crowds.rank(now, this.want.href, options.kid, first) * slotMs;
   }
 
   /** The more bytes we have, the sooner; equals in the order of the URL (§5.4). */
@@ -198,4 +201,14 @@ function piecesOf(bytes: number): number {
 export function flightPath(sha256: Sha256, boot: string, href: string, variant: string): string {
   const hash = sha256(`${href}|${variant}|${boot}`);
   return `/f/${[...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** §5.2: can and will this want wait for that download? By the downloader's own estimate. */
+export function mayWait(
+  { waitMaxMs }: Want,
+  { receivedBytes, totalBytes, bytesPerSecond }: Progress,
+): boolean {
+  if (waitMaxMs <= 0) return false;
+  if (totalBytes === undefined || bytesPerSecond <= 0) return true;
+  return ((totalBytes - receivedBytes) / bytesPerSecond) * 1000 <= waitMaxMs;
 }

@@ -74,6 +74,8 @@ export interface Context {
   readonly counters: Counters;
   /** The kid of the provider of a service, if that is another node (§8.9). */
   provider(service: string): string | undefined;
+  /** The kid of the provider of a service, also if that is this node (§5.3). */
+  designated(service: string): string | undefined;
   emit(effect: Effect): void;
 }
 

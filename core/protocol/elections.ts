@@ -59,9 +59,14 @@ export class Elections {
 
   /** The kid of the provider that others than itself go to: of the service, or of the network. */
   provider(service: string): string | undefined {
-    const election = this.elections.get(service) ?? this.elections.get(NETWORK_SERVICE);
-    const kid = election?.designation?.kid;
+    const kid = this.designated(service);
     return kid === this.context.options.kid ? undefined : kid;
+  }
+
+  /** The kid of the provider, which may be this node. */
+  designated(service: string): string | undefined {
+    const election = this.elections.get(service) ?? this.elections.get(NETWORK_SERVICE);
+    return election?.designation?.kid;
   }
 
   entries(): IterableIterator<[string, Election]> {

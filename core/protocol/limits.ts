@@ -38,6 +38,8 @@ export const RESPONSE_REPEAT_MS = 6;
 export const DIRECTED_WAIT_MIN_MS = 5;
 export const DIRECTED_WAIT_SLACK_MS = 3;
 export const CANDIDATES_MAX = 3;
+/** A live candidate that answered nothing is asked again and waited for so long before a miss (§4.2). */
+export const PATIENCE_MS = 200;
 
 /** Single flight (§5.3): each next in order waits this much longer, max(5, R + 3) ms. */
 export const CLAIM_SLOT_MIN_MS = 5;

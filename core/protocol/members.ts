@@ -17,6 +17,8 @@ import type { Hello, Sender } from './message.js';
 export interface Member extends Sender {
   /** Renewed by every packet, in place: this is the hottest line of a busy LAN. */
   heardAt: InstantMs;
+  /** When it was last waited for in vain (§4.2). */
+  silentAt: InstantMs | undefined;
   readonly internet: boolean;
   readonly client: boolean;
   readonly server: boolean;
@@ -51,6 +53,7 @@ export class Members {
       address,
       port,
       heardAt: now,
+      silentAt: known?.silentAt,
       internet: hello?.internet ?? known?.internet ?? false,
       client: hello?.client ?? known?.client ?? true,
       server: hello?.server ?? known?.server ?? true,

@@ -70,6 +70,7 @@ export class Peer {
       bans: new Bans(counters),
       counters,
       provider: (service) => this.elections?.provider(service),
+      designated: (service) => this.elections?.designated(service),
       emit: (effect) => this.effects.push(effect),
     };
     const { elections } = options;

@@ -15,20 +15,22 @@
  * it; a source that failed is not used again; the round's deadline is never moved by what is heard.
  */
 import type { InstantMs } from '../base/time.js';
-import { Claim } from './claim.js';
+import { askAll, askOne, sayFound } from './asking.js';
+import { Candidates } from './candidates.js';
+import { Claim, mayWait } from './claim.js';
 import { type Context, drawNonce } from './context.js';
 import type { FlightSource, OriginReason, PeerSource } from './effect.js';
 import {
-  CANDIDATES_MAX,
   CLASSIC_DEADLINE_MS,
   CLASSIC_WINDOW_MS,
   END_REPEAT_MS,
+  PATIENCE_MS,
   REQUEST_REPEATS_MS,
   SPARE_SOURCES_MAX,
 } from './limits.js';
-import type { DelayRule, Progress, Request, Response, Sender } from './message.js';
+import type { Progress, Response, Sender } from './message.js';
 import type { RetrievalResult } from './retrieval.js';
-import { deadlineMs, directedWaitMs, holderKey, responseWindowMs } from './timing.js';
+import { deadlineMs, directedWaitMs, responseWindowMs } from './timing.js';
 import { Watch } from './watch.js';
 
 /** A URL that somebody on this node needs. */
@@ -56,12 +58,12 @@ export class Search {
   readonly id: number;
   readonly want: Want;
   private readonly context: Context;
-  private readonly nonce: string;
+  readonly nonce: string;
   private state: State = 'counting';
-  private candidates: string[] = [];
-  private asked: string | undefined;
+  private candidates: Candidates | undefined;
   private askedAt: InstantMs = 0;
-  private explicitNone = false;
+  /** Whether the round was prolonged for candidates that are late. */
+  private patient = false;
   private broadcastAt: InstantMs | undefined;
   private deadlineAt: InstantMs = 0;
   private repeats: number[] = [];
@@ -94,7 +96,7 @@ export class Search {
     }
     if (this.context.members.size === 0) return this.fly(now, 'alone');
     if (this.context.options.profile === 'classic') return this.broadcast(now);
-    this.candidates = this.orderCandidates(now);
+    this.candidates = new Candidates(this.context, now, this.id, this.want);
     this.askNext(now);
   }
 
@@ -111,6 +113,7 @@ export class Search {
   /** "I have", or "none" (§4.5). */
   responded(now: InstantMs, from: Sender, response: Response): void {
     if (response.nonce !== this.nonce) return;
+    this.candidates?.answered(from.kid);
     if (this.state === 'settled') return this.repeatEnd(now);
     this.measure(now, from, response);
     if (response.copy === undefined) return this.saidNone(now, from.kid);
@@ -139,11 +142,16 @@ export class Search {
       this.context.bans.holds(from.name, now)
     )
       return;
-    if (progress.aborted) return this.context.hints.remove(this.want.href, from.kid);
+    this.candidates?.answered(from.kid);
+    if (progress.aborted) {
+      this.context.hints.remove(this.want.href, from.kid);
+      return this.noneLate(now);
+    }
     this.context.hints.add(this.want.href, from.kid);
-    const willing = this.mayWait(progress);
+    const willing = mayWait(this.want, progress);
     const yields = this.claim?.heard(from, progress, willing) ?? false;
-    if (yields || (willing && this.searching)) this.follow(now, from, progress);
+    if (yields || (willing && this.searching)) return this.follow(now, from, progress);
+    this.noneLate(now);
   }
 
   /** Looks for a source, and takes the first one. */
@@ -176,53 +184,27 @@ export class Search {
 
   /** Nobody needs it any more. */
   cancel(): void {
-    if (this.broadcastAt !== undefined && this.endSaidAt === undefined) this.sayEnd(undefined);
+    if (this.broadcastAt !== undefined && this.endSaidAt === undefined)
+      sayFound(this.context, this, undefined);
     this.flight?.abort();
     this.state = 'settled';
     this.wakeAt = undefined;
   }
 
-  /** The provider, then holders by hint, ordered by hash so that load spreads (§4.2). */
-  private orderCandidates(now: InstantMs): string[] {
-    const { kid, boot, sha256 } = this.context.options;
-    const { hints, members } = this.context;
-    const provider = this.context.provider(this.want.service) ?? '';
-    const rank = (holder: string) => {
-      if (holder === provider) return '';
-      const hash = sha256(holderKey(kid, boot, this.id, holder));
-      return String.fromCharCode(...hash.subarray(0, 8));
-    };
-    return [...new Set([provider, ...hints.get(this.want.href)])]
-      .filter((holder) => members.get(holder)?.server === true)
-      .filter((holder) => !this.context.bans.holds(members.get(holder)?.name ?? '', now))
-      .map((holder) => ({ holder, rank: rank(holder) }))
-      .sort((a, b) => (a.rank < b.rank ? -1 : 1))
-      .slice(0, CANDIDATES_MAX)
-      .map(({ holder }) => holder);
-  }
-
   private askNext(now: InstantMs): void {
-    const kid = this.candidates.shift();
-    if (kid === undefined) {
-      this.asked = undefined;
-      return this.broadcast(now);
-    }
-    const member = this.context.members.get(kid);
-    if (member === undefined) return this.askNext(now);
+    const member = this.candidates?.next();
+    if (member === undefined) return this.broadcast(now);
     this.state = 'directed';
-    this.asked = kid;
     this.askedAt = now;
     this.wakeAt = now + directedWaitMs(this.context.roundTrip.cautiousMs);
-    const message = this.request({ distribution: 'exponential', windowMs: 0, peers: 1 }, kid);
-    this.context.counters.add('requests-directed');
-    const introduce = !member.acquainted;
-    this.context.emit({ kind: 'send', to: member.address, introduce, message });
+    askOne(this.context, this, member);
   }
 
   private saidNone(now: InstantMs, kid: string): void {
     this.context.hints.remove(this.want.href, kid);
-    if (this.state !== 'directed' || this.asked !== kid) return;
-    this.explicitNone = true;
+    const { candidates } = this;
+    if (this.state !== 'directed' || candidates?.isAsked(kid) !== true) return this.noneLate(now);
+    candidates.explicitNone = true;
     this.askNext(now);
   }
 
@@ -243,30 +225,46 @@ export class Search {
   }
 
   private sayRequest(windowMs: number): void {
-    const rule: DelayRule = {
-      distribution: this.context.options.profile === 'classic' ? 'uniform' : 'exponential',
-      windowMs: Math.round(windowMs * 1000) / 1000,
-      peers: this.context.members.peers,
-    };
-    this.context.emit({ kind: 'broadcast', message: this.request(rule) });
+    askAll(this.context, this, windowMs);
     this.wakeAt = Math.min(this.deadlineAt, this.repeats[0] ?? this.deadlineAt);
   }
 
   private tickBroadcast(now: InstantMs): void {
     if (now >= this.deadlineAt) {
-      const reason = this.explicitNone ? 'all-said-none' : 'nobody-answered';
-      return this.goToInternet(now, reason);
+      if (!this.askAgain(now)) this.miss(now);
+      return;
     }
     this.repeats.shift();
     const { roundTrip, members } = this.context;
     this.sayRequest(responseWindowMs(roundTrip.estimateMs, members.peers));
   }
 
-  /** §5.2: can and will I wait? By the sender's own estimate. */
-  private mayWait({ receivedBytes, totalBytes, bytesPerSecond }: Progress): boolean {
-    if (this.want.waitMaxMs <= 0) return false;
-    if (totalBytes === undefined || bytesPerSecond <= 0) return true;
-    return ((totalBytes - receivedBytes) / bytesPerSecond) * 1000 <= this.want.waitMaxMs;
+  /**
+   * A candidate that has answered nothing at all is asked once more and waited for: it may be fetching
+   * it just now, and only late (§4.2).
+   */
+  private askAgain(now: InstantMs): boolean {
+    const late = this.patient ? [] : (this.candidates?.late() ?? []);
+    if (late.length === 0) return false;
+    this.patient = true;
+    this.askedAt = now;
+    for (const member of late) askOne(this.context, this, member);
+    this.context.counters.add('candidates-late');
+    this.deadlineAt = now + PATIENCE_MS;
+    this.wakeAt = this.deadlineAt;
+    return true;
+  }
+
+  /** Nobody is left to be patient with. */
+  private noneLate(now: InstantMs): void {
+    if (this.patient && this.state === 'broadcast' && this.candidates?.late().length === 0)
+      this.miss(now);
+  }
+
+  private miss(now: InstantMs): void {
+    this.candidates?.givenUp(now);
+    const reason = this.candidates?.explicitNone === true ? 'all-said-none' : 'nobody-answered';
+    this.goToInternet(now, reason);
   }
 
   private follow(now: InstantMs, from: Sender, progress: Progress): void {
@@ -322,7 +320,7 @@ export class Search {
     this.chosen = source;
     this.wakeAt = undefined;
     if (first) {
-      this.sayEnd(source.kid);
+      sayFound(this.context, this, source.kid);
       this.endSaidAt = now;
     }
     this.context.emit({ kind: 'retrieve', want: this.id, source });
@@ -338,21 +336,8 @@ export class Search {
   private repeatEnd(now: InstantMs): void {
     if (this.endSaidAt === undefined || now - this.endSaidAt < END_REPEAT_MS) return;
     if (this.context.options.profile === 'classic') return;
-    this.sayEnd(this.chosen?.kid);
+    sayFound(this.context, this, this.chosen?.kid);
     this.endSaidAt = now;
-  }
-
-  private sayEnd(source: string | undefined): void {
-    const { service } = this.want;
-    this.context.emit({
-      kind: 'broadcast',
-      message: {
-        type: 'end-request',
-        service,
-        id: this.id,
-        ...(source === undefined ? {} : { source }),
-      },
-    });
   }
 
   private goToOrigin(reason: OriginReason): void {
@@ -374,25 +359,9 @@ export class Search {
 
   /** Round trip = time until the answer came, less what the responder waited on purpose. */
   private measure(now: InstantMs, from: Sender, response: Response): void {
-    const directed = this.asked === from.kid;
+    const directed = this.candidates?.isAsked(from.kid) === true;
     if (!directed && this.broadcastAt === undefined) return;
     this.context.roundTrip.sample(now - this.askedAt - response.waitedMs);
     this.context.members.acquainted(from.kid);
-  }
-
-  private request(delay: DelayRule, to?: string): Request {
-    const { service, href, variant, stale, ageMaxMs } = this.want;
-    return {
-      type: 'request',
-      id: this.id,
-      ...{ service, href, variant },
-      cachedOnly: true,
-      stale,
-      ...(ageMaxMs === undefined ? {} : { ageMaxMs }),
-      internet: this.context.options.internet && this.context.options.server,
-      delay,
-      nonce: this.nonce,
-      ...(to === undefined ? {} : { to }),
-    };
   }
 }
