@@ -212,18 +212,20 @@ export class PluginHosting implements PluginHost, ErrandRules {
     );
   }
 
-  /** The plugin whose patterns fit best names the service, whoever asks. */
+  /** The plugin whose patterns fit best names the service, whoever asks; of equals the one that asks. */
   private serve(asking: string, url: string): string {
-    const best = this.best(url);
+    const best = this.best(url, asking);
     if (best !== undefined && best.id !== asking && best.waitsFor('url')) best.startSoon();
     return best?.id ?? asking;
   }
 
-  private best(url: string): Hosted | undefined {
+  private best(url: string, asking?: string): Hosted | undefined {
     let best: { readonly hosted: Hosted; readonly precedence: number } | undefined;
     for (const hosted of this.hosted) {
       const precedence = hosted.grant.precedence(url) ?? -1;
-      if (precedence > (best?.precedence ?? -1)) best = { hosted, precedence };
+      const most = best?.precedence ?? -1;
+      const asks = hosted.id === asking && precedence === most && most >= 0;
+      if (precedence > most || asks) best = { hosted, precedence };
     }
     return best?.hosted;
   }

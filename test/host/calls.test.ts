@@ -133,6 +133,19 @@ describe('a plugin’s request', function () {
     await rig().said('said');
     assert.equal(rig().transfer.opened[0]?.service, 'best');
   });
+
+  it('is its own where no other plugin’s patterns fit better', async () => {
+    rig().transfer.serve(URL_A, contentOf('x', 10));
+    const idle = pluginSource([], 'activate() {}');
+    const asking = `await read((await peering.open({ url: '${URL_A}' })).body); say({});`;
+    await rig().start({
+      before: { source: idle, urls: ['https://*'] },
+      demo: { source: script(asking), urls: ['https://*'] },
+      later: { source: idle, urls: ['https://*'] },
+    });
+    await rig().said('said');
+    assert.equal(rig().transfer.opened[0]?.service, 'demo');
+  });
 });
 
 describe('a plugin’s request that fails', function () {
