@@ -3,6 +3,7 @@ import { PluginHosting } from '../host/host.js';
 import { EnrolmentDesk } from '../membership/desk.js';
 import { PolicyKeeper } from '../membership/policy-keeper.js';
 import { PeeringDriver } from '../peering/driver.js';
+import { Placement } from '../peering/placement.js';
 import { flightPath } from '../protocol/claim.js';
 import { systemClock } from '../system.js';
 import { ErrandDesk } from '../transfer/errand-desk.js';
@@ -93,7 +94,8 @@ function composeRequests(register: Register, ground: Ground): void {
     const origin = p.resolve(OriginFetcher);
     const peers = p.resolve(PeerFetcher);
     const errands = p.resolve(Errands);
-    const about = { identity, keyring, clock, logger, internet, errands };
+    const reach = p.resolve(Placement);
+    const about = { identity, keyring, clock, logger, internet, errands, reach };
     const manners = p.resolve(Manners);
     return new Fetch({ store, origin, peers, peering, manners, ...about });
   });

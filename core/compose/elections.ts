@@ -2,7 +2,7 @@
 import { Attendant } from '../peering/attendant.js';
 import { PeeringDriver } from '../peering/driver.js';
 import { NetworkElections } from '../peering/elections.js';
-import { Placement } from '../peering/placement.js';
+import { Placement, type Reached } from '../peering/placement.js';
 import { saveElections } from '../state.js';
 import { systemClock } from '../system.js';
 import { OriginFetcher } from '../transfer/origin.js';
@@ -49,21 +49,29 @@ export function composeElections(register: Register, ground: Ground): void {
 }
 
 /** Any answer shows that the Internet is there. */
-async function answers(origin: OriginFetcher, url: string): Promise<boolean> {
+async function answers(origin: OriginFetcher, url: string): Promise<Reached> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), PROBE_MS);
+  const late = new Promise<Reached>((resolve) => {
+    timer = setTimeout(() => resolve('silent'), PROBE_MS);
   });
   const answered = origin.fetch('HEAD', url, {}).then(
-    ({ cancel }) => {
+    ({ cancel }): Reached => {
       cancel();
-      return true;
+      return 'answered';
     },
-    () => false,
+    (error: unknown): Reached => (isNoWay(error) ? 'no-way' : 'silent'),
   );
   const result = await Promise.race([answered, late]);
   clearTimeout(timer);
   return result;
+}
+
+/** Whether the system has no route for the packet. */
+function isNoWay(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ('code' in at && at.code === 'ENETUNREACH') return true;
+  }
+  return false;
 }
 
 function pacesOf(requests: RequestPath): number[] {

@@ -3,6 +3,7 @@ import { PolicyKeeper } from '../membership/policy-keeper.js';
 import { PeeringDriver } from '../peering/driver.js';
 import { NetworkElections } from '../peering/elections.js';
 import { Introducer } from '../peering/introduce.js';
+import { Placement } from '../peering/placement.js';
 import type { Copies } from '../protocol/context.js';
 import { Peer } from '../protocol/peer.js';
 import { SystemRandom, systemClock } from '../system.js';
@@ -34,7 +35,8 @@ export function makeDriver(ground: Ground, parts: Parts): PeeringDriver {
       return core.roles !== 'client' && parts.resolve(Serving).on;
     },
     get internet() {
-      return core.internet && parts.resolve(Manners).withinHours;
+      const { reaches } = parts.resolve(Placement);
+      return core.internet && reaches && parts.resolve(Manners).withinHours;
     },
     broadcastResponses: core.broadcastResponses,
     roundTripInitialMs: core.roundTripInitialMs,

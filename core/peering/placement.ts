@@ -9,6 +9,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cpus, platform, uptime } from 'node:os';
 import { join } from 'node:path';
+import type { InternetReach } from '../ports/ports.js';
 
 export interface PlacementOptions {
   /** The admin's weight of this machine. */
@@ -17,13 +18,16 @@ export interface PlacementOptions {
   readonly internet: boolean;
   /** Addresses that answer where there is Internet access; none: the setting alone counts. */
   readonly probeUrls: readonly string[];
-  /** Whether anything answers at this address. */
-  readonly reach: (url: string) => Promise<boolean>;
+  /** Whether anything answers at this address; `no-way` where not even a packet could be sent. */
+  readonly reach: (url: string) => Promise<Reached>;
   /** Network cards that the packets leave by. */
   readonly interfaces: () => readonly string[];
   /** Where the system describes itself; `/sys` on Linux. */
   readonly systemDirectory?: string;
 }
+
+/** What came of an attempt to reach the Internet. */
+export type Reached = 'answered' | 'silent' | 'no-way';
 
 /** Mbit/s from which on each bandwidth band begins; below the first is band 0, as is unknown. */
 const BANDWIDTH_BANDS_MBIT: readonly number[] = [1, 4, 16, 64, 256, 1000, 4000];
@@ -38,11 +42,14 @@ const PROCESSOR_ASSUMED_MHZ = 2000;
 /** Systems that are made to serve come first. */
 const SYSTEMS: Readonly<Record<string, number>> = { linux: 2, freebsd: 2, win32: 1, darwin: 1 };
 
-export class Placement {
+export class Placement implements InternetReach {
   /** The bandwidth of past downloads from the Internet; 0 while there were none. */
   bytesPerSecond: number;
   private readonly options: PlacementOptions;
   private online = false;
+  private probed: Reached | undefined;
+  /** Whether the last origin that was asked could not be reached. */
+  private originSilent = false;
 
   constructor(options: PlacementOptions, bytesPerSecond: number) {
     this.options = options;
@@ -56,13 +63,31 @@ export class Placement {
       this.online = internet;
       return;
     }
+    const failures: Reached[] = [];
     const answers = probeUrls.map(async (url) => {
-      if (!(await reach(url))) throw new Error(url);
+      const reached = await reach(url);
+      if (reached === 'answered') return reached;
+      failures.push(reached);
+      throw new Error(url);
     });
-    this.online = await Promise.any(answers).then(
-      () => true,
-      () => false,
-    );
+    const silence = () => (failures.every((each) => each === 'no-way') ? 'no-way' : 'silent');
+    this.probed = await Promise.any(answers).catch(silence);
+    this.online = this.probed === 'answered';
+  }
+
+  /** An origin was asked for something, and answered or could not be reached. */
+  originAsked(answered: boolean): void {
+    this.originSilent = !answered;
+  }
+
+  /**
+   * Whether an origin may be reached from here, so that others may count on us (§5.3). Probes alone do
+   * not deny it, for a wall may let the origins pass and not the probes: either there is no way out at
+   * all, or the last origin did not answer either.
+   */
+  get reaches(): boolean {
+    if (this.probed === undefined || this.online) return true;
+    return this.probed === 'silent' && !this.originSilent;
   }
 
   /** A download from the Internet went at this pace. */

@@ -216,3 +216,11 @@ export interface ReloadReport {
 export interface JoinDesk {
   answer(request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
+
+/** What is known of this machine's way to the Internet. */
+export interface InternetReach {
+  /** Whether an origin may be reached, as far as is known. */
+  readonly reaches: boolean;
+  /** An origin was asked for something, and answered or could not be reached. */
+  originAsked(answered: boolean): void;
+}

@@ -16,7 +16,7 @@ import { CodedError, errorCode, type ResourceResponse } from '@peerage/sdk';
 import { Counters } from '../base/bounded.js';
 import type { Clock } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
-import type { LanPeering, LanSearch } from '../ports/ports.js';
+import type { InternetReach, LanPeering, LanSearch } from '../ports/ports.js';
 import type { SearchWitness } from '../ports/why.js';
 import type { FlightSource, LanSource, PeerSource, Source } from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/retrieval.js';
@@ -56,6 +56,8 @@ export interface FetchOptions {
   readonly logger: Logger;
   /** Whether this node may use the Internet. */
   readonly internet: boolean;
+  /** Whether it can, as far as is known; learns of every attempt. */
+  readonly reach?: InternetReach;
   /** Who gets what this node may not get itself (§5.5). */
   readonly errands?: Pick<Errands, 'fetch'> | undefined;
   readonly manners: Manners;
@@ -260,15 +262,23 @@ export class Fetch {
     search: LanSearch | undefined,
   ): Promise<RetrievalResult | 'yielded'> {
     if (source.kind !== 'origin') return this.tryLan(download, source);
-    const { internet, errands } = this.options;
-    if (!internet && (await errands?.fetch(download.ask, (at) => this.tryLan(download, at))))
+    const { internet, errands, reach } = this.options;
+    const out = internet && (reach?.reaches ?? true);
+    if (!out && (await errands?.fetch(download.ask, (at) => this.tryLan(download, at))))
       return 'ok';
     download.better = undefined;
     const better = search?.better;
     better?.then((found) => {
       download.better = found;
     });
-    return this.fromOrigin.take(download, source.reason, better);
+    try {
+      const result = await this.fromOrigin.take(download, source.reason, better);
+      if (download.flight.receivedBytes > 0) reach?.originAsked(true);
+      return result;
+    } catch (error) {
+      if (errorCode(error) === 'E_ORIGIN_UNREACHABLE') reach?.originAsked(false);
+      throw error;
+    }
   }
 
   private async tryLan(

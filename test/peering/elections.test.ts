@@ -9,7 +9,12 @@ import { Peer } from '@peerage/core/protocol/peer.js';
 import { AdjustableClock } from '../fakes/clock.js';
 import { RecordingLogger } from '../fakes/log.js';
 
-const placed = { weight: 0, internet: true, reach: async () => true, interfaces: () => [] };
+const placed = {
+  weight: 0,
+  internet: true,
+  reach: async () => 'answered' as const,
+  interfaces: () => [],
+};
 
 /** A group of one: whoever stands provides at once. */
 function setUp(saved = readElections('{}'), probeUrls: string[] = []) {

@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { bandOf, Placement, type PlacementOptions } from '@peerage/core/peering/placement.js';
+import {
+  bandOf,
+  Placement,
+  type PlacementOptions,
+  type Reached,
+} from '@peerage/core/peering/placement.js';
 import { LEVELS } from '@peerage/core/protocol/election-criteria.js';
 import { useScratch } from '../fakes/scratch.js';
 
@@ -11,7 +16,7 @@ function placement(more: Partial<PlacementOptions> = {}, bytesPerSecond = 0): Pl
     weight: 0,
     internet: true,
     probeUrls: ['http://a.test/', 'http://b.test/'],
-    reach: async () => false,
+    reach: async (): Promise<Reached> => 'silent',
     interfaces: () => ['eth0'],
     ...more,
   };
@@ -22,12 +27,31 @@ describe('the placement of a machine (§8.3)', () => {
   const scratch = useScratch();
 
   it('has Internet access when one of the probes answers', async () => {
-    const some = placement({ reach: async (url) => url.includes('b.test') });
+    const reach = async (url: string) => (url.includes('b.test') ? 'answered' : 'silent');
+    const some = placement({ reach });
     await some.probe();
     assert.equal(some.levels()['internet'], 1);
     const none = placement();
     await none.probe();
     assert.equal(none.levels()['internet'], 0);
+  });
+
+  it('counts on its way out until both the probes and an origin stay silent', async () => {
+    const walled = placement();
+    assert.ok(walled.reaches, 'nothing is known yet');
+    await walled.probe();
+    assert.ok(walled.reaches, 'a wall may let origins pass');
+    walled.originAsked(false);
+    assert.ok(!walled.reaches);
+    walled.originAsked(true);
+    assert.ok(walled.reaches);
+    const beyond = placement({ reach: async () => 'no-way' });
+    await beyond.probe();
+    assert.ok(!beyond.reaches, 'not even a packet can be sent');
+    const open = placement({ reach: async () => 'answered' });
+    await open.probe();
+    open.originAsked(false);
+    assert.ok(open.reaches, 'one origin that is down says nothing of the others');
   });
 
   it('has none where the setting says so, and then asks nobody', async () => {
