@@ -64,6 +64,7 @@ export class Search {
   private askedAt: InstantMs = 0;
   /** Whether the round was prolonged for candidates that are late. */
   private patient = false;
+  private askedTwice = false;
   private broadcastAt: InstantMs | undefined;
   private deadlineAt: InstantMs = 0;
   private repeats: number[] = [];
@@ -94,7 +95,7 @@ export class Search {
       this.wakeAt = countedAt;
       return;
     }
-    if (this.context.members.size === 0) return this.fly(now, 'alone');
+    if (this.isAlone) return this.fly(now, 'alone');
     if (this.context.options.profile === 'classic') return this.broadcast(now);
     this.candidates = new Candidates(this.context, now, this.id, this.want);
     this.askNext(now);
@@ -275,8 +276,8 @@ export class Search {
 
   /** To the Internet, but only one of all who want it (§5.3). */
   private goToInternet(now: InstantMs, reason: OriginReason): void {
-    const { options, members } = this.context;
-    if (members.size === 0 || this.want.waitMaxMs <= 0) return this.fly(now, reason);
+    const { options } = this.context;
+    if (this.isAlone || this.want.waitMaxMs <= 0) return this.fly(now, reason);
     this.chosen = undefined;
     if (!options.internet || !options.server) {
       const provider = this.context.provider(this.want.service);
@@ -301,9 +302,20 @@ export class Search {
     this.wakeAt = this.claim.wakeAt;
   }
 
-  private tickWatch(now: InstantMs, { until, reason }: Watch): void {
-    if (now >= until) return this.goToOrigin(reason);
-    this.wakeAt = until;
+  /** Without a way of its own a node asks everybody once more before it gives up. */
+  private tickWatch(now: InstantMs, watch: Watch): void {
+    this.wakeAt = watch.until;
+    if (now < watch.until) return;
+    const hasWay = this.context.options.internet;
+    if (hasWay || this.askedTwice || watch.isLongAt(now)) return this.goToOrigin(watch.reason);
+    this.askedTwice = true;
+    this.broadcast(now);
+  }
+
+  /** With nobody to ask; who has no other way than the others asks all the same: they may be late. */
+  private get isAlone(): boolean {
+    const { members, options } = this.context;
+    return members.size === 0 && (options.internet || !options.peering);
   }
 
   private tickClaim(now: InstantMs, claim: Claim): void {

@@ -23,6 +23,11 @@ export class Watch {
     this.reason = reason;
   }
 
+  /** Whether it has lasted as long as any may. */
+  isLongAt(now: InstantMs): boolean {
+    return now - this.since >= WATCH_MAX_MS;
+  }
+
   /** Until when somebody may yet claim it. */
   get until(): InstantMs {
     // Those who lost the same flight may notice it much later than we.

@@ -225,7 +225,7 @@ describe('a node without Internet (§5.3)', () => {
     assert.equal(retrievals(effects).length, 1);
   });
 
-  it('gives up when all who asked had time to claim it, and in any case in the end', () => {
+  it('asks once more, and gives up when all had time to claim it, and in any case in the end', () => {
     const gaveUpAfter = (again: boolean) => {
       const stage = new Stage({ internet: false }).started('p');
       const start = stage.now;
@@ -240,8 +240,24 @@ describe('a node without Internet (§5.3)', () => {
       }
       return Number.POSITIVE_INFINITY;
     };
-    assert.ok(Math.abs(gaveUpAfter(false) - 417) < 5);
+    assert.ok(Math.abs(gaveUpAfter(false) - 2 * 417) < 5);
     assert.ok(Math.abs(gaveUpAfter(true) - 5017) < 5);
+  });
+
+  it('takes what it is offered in the second round', () => {
+    const stage = new Stage({ internet: false }).started('p');
+    const [sent] = messages(stage.want().effects, 'request');
+    const again = stage.pass(440).filter(({ effect }) => messages([effect], 'request').length > 0);
+    assert.ok((again.at(-1)?.at ?? 0) - stage.now > -60, 'it asks again');
+    assert.ok(sent !== undefined);
+    assert.equal(retrievals(stage.hear('p', stage.answer(sent))).length, 1);
+  });
+
+  it('asks even where it knows nobody yet: the others may not have been heard', () => {
+    const stage = new Stage({ internet: false }).started();
+    const [sent] = messages(stage.want().effects, 'request');
+    assert.ok(sent !== undefined && sent.to === undefined);
+    assert.equal(retrievals(stage.hear('p', stage.answer(sent))).length, 1);
   });
 });
 

@@ -13,7 +13,7 @@ import { Lan } from '../lan.js';
 import type { PeerageNode } from '../node.js';
 import { type OriginFile, originFile } from '../origin-file.js';
 import { missingForOrigin, OriginService } from '../origin-service.js';
-import { atMost, equal, type Report, type Row, rounded } from '../report.js';
+import { atMost, equal, type Report, type Row, rounded, type Target } from '../report.js';
 import type { Scenario, ScenarioOptions } from '../scenario.js';
 import { until } from '../until.js';
 
@@ -108,10 +108,14 @@ function rowOf(seed: number, killed: PeerageNode, crowd: Crowd, copies: number):
   };
 }
 
-function report(
-  options: Report['options'] & { hosts: number; range: 'on' | 'off' },
-  rows: readonly Run[],
-): Report {
+type Options = Report['options'] & {
+  readonly hosts: number;
+  readonly range: 'on' | 'off';
+  readonly sizeBytes: number;
+  readonly internetRateKbit: number;
+};
+
+function report(options: Options, rows: readonly Run[]): Report {
   const { hosts, range } = options;
   const worst = (of: (row: Run) => number) => Math.max(...rows.map(of));
   const fewest = Math.min(...rows.map(({ identical }) => identical));
@@ -126,12 +130,27 @@ function report(
         worst(({ originCopies }) => originCopies),
         COPIES_MAX[range],
       ),
-      atMost(
-        'longest stall in ms',
+      stall(
+        options,
         worst(({ longestStallMs }) => longestStallMs),
-        STALL_MAX_MS,
       ),
     ],
-    notes: [],
+    notes:
+      range === 'on' ? [] : [`without Range: ${againMs(options)} ms of the stall are the line's`],
   };
+}
+
+/**
+ * Without Range the successor has the first half sent again before the first byte that nobody has
+ * comes: no protocol can make that shorter than the line needs for it, so what is judged is the rest.
+ */
+function stall(options: Options, longestStallMs: number): Target {
+  if (options.range === 'on') return atMost('longest stall in ms', longestStallMs, STALL_MAX_MS);
+  const name = 'longest stall in ms, less the time that the line needs for the lost half';
+  return atMost(name, longestStallMs - againMs(options), STALL_MAX_MS);
+}
+
+/** How long the line takes for half of the file, in milliseconds. */
+function againMs({ sizeBytes, internetRateKbit }: Options): number {
+  return Math.round((sizeBytes / 2) * (8 / internetRateKbit));
 }
