@@ -17,6 +17,7 @@ import { PeerFetcher } from '../transfer/peer-fetch.js';
 import { RequestPath } from '../transfer/request.js';
 import type { Relays } from '../transfer/serve.js';
 import { ObjectServer } from '../transfer/serve.js';
+import { WatchedOrigin } from '../transfer/watched-origin.js';
 import { givingOf } from './manners.js';
 import { type Ground, type Register, sha256 } from './parts.js';
 
@@ -91,11 +92,10 @@ function composeRequests(register: Register, ground: Ground): void {
   const clock = systemClock;
   register(Fetch, (p) => {
     const peering = p.resolve(PeeringDriver);
-    const origin = p.resolve(OriginFetcher);
+    const origin = new WatchedOrigin(p.resolve(OriginFetcher), p.resolve(Placement));
     const peers = p.resolve(PeerFetcher);
     const errands = p.resolve(Errands);
-    const reach = p.resolve(Placement);
-    const about = { identity, keyring, clock, logger, internet, errands, reach };
+    const about = { identity, keyring, clock, logger, internet, errands };
     const manners = p.resolve(Manners);
     return new Fetch({ store, origin, peers, peering, manners, ...about });
   });

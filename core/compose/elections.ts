@@ -22,7 +22,8 @@ export function composeElections(register: Register, ground: Ground): void {
     const interfaces = () => p.resolve(PeeringDriver).cards;
     const probeUrls = solo ? [] : election.probeUrls;
     const { weight } = election;
-    const options = { weight, internet, probeUrls, reach, interfaces };
+    const nowMs = () => systemClock.nowMs();
+    const options = { weight, internet, probeUrls, reach, interfaces, nowMs };
     return new Placement(options, saved.bytesPerSecond);
   });
   register(Attendant, (p) => {

@@ -9,6 +9,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cpus, platform, uptime } from 'node:os';
 import { join } from 'node:path';
+import type { InstantMs } from '../base/time.js';
 import type { InternetReach } from '../ports/ports.js';
 
 export interface PlacementOptions {
@@ -22,6 +23,7 @@ export interface PlacementOptions {
   readonly reach: (url: string) => Promise<Reached>;
   /** Network cards that the packets leave by. */
   readonly interfaces: () => readonly string[];
+  readonly nowMs: () => InstantMs;
   /** Where the system describes itself; `/sys` on Linux. */
   readonly systemDirectory?: string;
 }
@@ -29,6 +31,10 @@ export interface PlacementOptions {
 /** What came of an attempt to reach the Internet. */
 export type Reached = 'answered' | 'silent' | 'no-way';
 
+/** So many origins in a row must be silent; one may be down. */
+const SILENT_HOSTS = 2;
+/** What origins did says something for this long, in milliseconds: until the next probe. */
+const LASTS_MS = 60_000;
 /** Mbit/s from which on each bandwidth band begins; below the first is band 0, as is unknown. */
 const BANDWIDTH_BANDS_MBIT: readonly number[] = [1, 4, 16, 64, 256, 1000, 4000];
 /** Cores times GHz from which on each processor band begins. */
@@ -48,8 +54,10 @@ export class Placement implements InternetReach {
   private readonly options: PlacementOptions;
   private online = false;
   private probed: Reached | undefined;
-  /** Whether the last origin that was asked could not be reached. */
-  private originSilent = false;
+  /** Origins that could not be reached since the last one that answered. */
+  private readonly silentHosts = new Set<string>();
+  private silentAt: InstantMs = Number.NEGATIVE_INFINITY;
+  private answeredAt: InstantMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: PlacementOptions, bytesPerSecond: number) {
     this.options = options;
@@ -73,21 +81,32 @@ export class Placement implements InternetReach {
     const silence = () => (failures.every((each) => each === 'no-way') ? 'no-way' : 'silent');
     this.probed = await Promise.any(answers).catch(silence);
     this.online = this.probed === 'answered';
+    if (this.online) this.silentHosts.clear();
   }
 
   /** An origin was asked for something, and answered or could not be reached. */
-  originAsked(answered: boolean): void {
-    this.originSilent = !answered;
+  originAsked(host: string, answered: boolean): void {
+    const now = this.options.nowMs();
+    if (answered) {
+      this.silentHosts.clear();
+      this.answeredAt = now;
+    } else {
+      if (this.silentHosts.size < SILENT_HOSTS) this.silentHosts.add(host);
+      this.silentAt = now;
+    }
   }
 
   /**
    * Whether an origin may be reached from here, so that others may count on us (§5.3). Probes alone do
    * not deny it, for a wall may let the origins pass and not the probes: either there is no way out at
-   * all, or the last origin did not answer either.
+   * all, or of late several origins in a row were silent, too. An origin that answers proves them wrong.
    */
   get reaches(): boolean {
     if (this.probed === undefined || this.online) return true;
-    return this.probed === 'silent' && !this.originSilent;
+    const now = this.options.nowMs();
+    if (now - this.answeredAt < LASTS_MS) return true;
+    if (this.probed === 'no-way') return false;
+    return this.silentHosts.size < SILENT_HOSTS || now - this.silentAt >= LASTS_MS;
   }
 
   /** A download from the Internet went at this pace. */

@@ -222,5 +222,5 @@ export interface InternetReach {
   /** Whether an origin may be reached, as far as is known. */
   readonly reaches: boolean;
   /** An origin was asked for something, and answered or could not be reached. */
-  originAsked(answered: boolean): void;
+  originAsked(host: string, answered: boolean): void;
 }

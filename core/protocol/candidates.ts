@@ -3,8 +3,8 @@
  * holders by hint, ordered by hash so that load spreads. And who of them has not answered: a directed
  * request is always answered, so a silent candidate is gone, or late.
  *
- * Invariants: at most CANDIDATES_MAX are asked, each once; whoever was found silent is not waited for
- * again before it is heard.
+ * Invariants: at most CANDIDATES_MAX are asked; whoever was waited for in vain is not waited for again
+ * before it answered in time or with something, so a dead or slow node costs one wait.
  */
 import type { InstantMs } from '../base/time.js';
 import type { Context } from './context.js';
@@ -43,9 +43,11 @@ export class Candidates {
     return this.current === kid;
   }
 
-  /** It said something, whatever it was. */
-  answered(kid: string): void {
-    this.silent.delete(kid);
+  /** It said something; `worthIt`: in time, or something that was worth the wait. */
+  answered(kid: string, worthIt: boolean): void {
+    const asked = this.silent.delete(kid);
+    const member = this.context.members.get(kid);
+    if (member !== undefined && (asked || worthIt)) member.isSilent = !worthIt;
   }
 
   /** Those whose answer may be late. */
@@ -53,14 +55,14 @@ export class Candidates {
     return [...this.silent]
       .map((kid) => this.context.members.get(kid))
       .filter((member) => member !== undefined)
-      .filter(({ heardAt, silentAt }) => silentAt === undefined || heardAt > silentAt);
+      .filter(({ isSilent }) => !isSilent);
   }
 
   /** They were waited for in vain. */
-  givenUp(now: InstantMs): void {
+  givenUp(): void {
     for (const kid of this.silent) {
       const member = this.context.members.get(kid);
-      if (member !== undefined) member.silentAt = now;
+      if (member !== undefined) member.isSilent = true;
     }
     this.silent.clear();
   }

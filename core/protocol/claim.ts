@@ -6,7 +6,8 @@
  *      └───────────── somebody better claims ─────────────────────┘
  *
  * Better is: more verified pieces; with as many, whoever is further on its way to the Internet; of
- * equals the provider of the service, then the earlier in the order hash(URL, node). Invariants: the Internet is asked only after a
+ * equals the earlier in the order hash(URL, node). The provider of the service has the first turn, so it
+ * is further on than those who wait for theirs. Invariants: the Internet is asked only after a
  * quiet time in which nobody better objected; who says anything worse to everybody is answered; of
  * two flights that meet one ends, never both: bytes are compared in whole pieces and only grow.
  */
@@ -124,10 +125,9 @@ export class Claim {
     if (ahead !== 0) return ahead > 0;
     const stage: Stage = progress.claim === true ? 'claimed' : 'flying';
     if (stage !== this.state) return STAGES.indexOf(stage) > STAGES.indexOf(this.state);
+    // By the URL alone: who the provider is, two nodes may see differently, and follow each other.
     const { crowds, options } = this.context;
-    const { href } = this.want;
-    const first = this.context.designated(this.want.service);
-    return crowds.order(href, from.kid, first) < crowds.order(href, options.kid, first);
+    return crowds.order(this.want.href, from.kid) < crowds.order(this.want.href, options.kid);
   }
 
   private receivedBytes(): number {

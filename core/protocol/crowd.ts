@@ -1,16 +1,13 @@
 /**
  * Who else wants what we want (§5.3): the requesters of each URL that were heard lately, in the
- * one order that all of them agree on: the provider of the service, then hash(URL, node). Whoever
- * is first in it goes to the Internet. Invariants: at most CROWDS_MAX URLs with CROWD_MAX requesters each; an entry counts for
+ * one order that all of them agree on, hash(URL, node). Whoever is first in it goes to the Internet,
+ * unless the provider of the service is among them, which has the first turn. Invariants: at most CROWDS_MAX URLs with CROWD_MAX requesters each; an entry counts for
  * CROWD_MEMORY_MS.
  */
 import { BoundedMap } from '../base/bounded.js';
 import type { InstantMs } from '../base/time.js';
 import { CROWD_MAX, CROWD_MEMORY_MS, CROWDS_MAX } from './limits.js';
 import { hashFraction, type Sha256 } from './timing.js';
-
-/** Hash fractions begin at 0. */
-const BEFORE_ALL = -1;
 
 export class Crowds {
   private readonly crowds = new BoundedMap<string, BoundedMap<string, Requester>>(CROWDS_MAX);
@@ -39,15 +36,15 @@ export class Crowds {
     return latest;
   }
 
-  /** A node's place in the order of a URL: smaller goes first, `first` (the provider) before all. */
-  order(href: string, kid: string, first?: string): number {
-    if (kid === first) return BEFORE_ALL;
+  /** A node's place in the order of a URL: smaller goes first. */
+  order(href: string, kid: string): number {
     return hashFraction(this.sha256(`${href}|${kid}`));
   }
 
-  /** How many recent requesters come before `kid`. */
+  /** How many recent requesters come before `kid`; `first`, the provider, comes before all. */
   rank(now: InstantMs, href: string, kid: string, first?: string): number {
-    const own = this.order(href, kid, first);
+    if (kid === first) return 0;
+    const own = this.order(href, kid);
     let before = 0;
     for (const [other, requester] of this.crowds.get(href) ?? []) {
       if (now - requester.at > CROWD_MEMORY_MS || other === kid) continue;

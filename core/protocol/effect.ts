@@ -35,6 +35,8 @@ export interface OriginSource {
   readonly kind: 'origin';
   /** Why no peer serves it. */
   readonly reason: OriginReason;
+  /** This node cannot go itself at the moment, and there is a provider that can (§5.5). */
+  readonly byProvider?: true;
 }
 
 /** A source on the LAN. */

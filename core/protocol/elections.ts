@@ -66,7 +66,9 @@ export class Elections {
   /** The kid of the provider, which may be this node. */
   designated(service: string): string | undefined {
     const election = this.elections.get(service) ?? this.elections.get(NETWORK_SERVICE);
-    return election?.designation?.kid;
+    const { provider, kid } = election?.designation ?? {};
+    // Our own kid changes with every renewal, our name does not.
+    return provider === this.setup.name ? this.context.options.kid : kid;
   }
 
   entries(): IterableIterator<[string, Election]> {

@@ -56,6 +56,8 @@ export const TAKE_OVER_WAIT_MS = 60;
 export const FLIGHT_STEP_BYTES = 256 * 1024;
 /** A node without Internet waits for others to claim until this much has passed in all (§5.3). */
 export const WATCH_MAX_MS = 5000;
+/** At least so long, so that who answered in vain has forgotten it when the request comes again. */
+export const WATCH_MIN_MS = 600;
 /** Requesters remembered per URL, URLs, and for how long a request counts as recent (§5.3). */
 export const CROWD_MAX = 256;
 export const CROWDS_MAX = 1024;

@@ -17,8 +17,8 @@ import type { Hello, Sender } from './message.js';
 export interface Member extends Sender {
   /** Renewed by every packet, in place: this is the hottest line of a busy LAN. */
   heardAt: InstantMs;
-  /** When it was last waited for in vain (§4.2). */
-  silentAt: InstantMs | undefined;
+  /** Whether it was waited for in vain and has answered nothing since (§4.2). */
+  isSilent: boolean;
   readonly internet: boolean;
   readonly client: boolean;
   readonly server: boolean;
@@ -53,7 +53,7 @@ export class Members {
       address,
       port,
       heardAt: now,
-      silentAt: known?.silentAt,
+      isSilent: known?.isSilent ?? false,
       internet: hello?.internet ?? known?.internet ?? false,
       client: hello?.client ?? known?.client ?? true,
       server: hello?.server ?? known?.server ?? true,

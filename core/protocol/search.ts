@@ -114,7 +114,7 @@ export class Search {
   /** "I have", or "none" (§4.5). */
   responded(now: InstantMs, from: Sender, response: Response): void {
     if (response.nonce !== this.nonce) return;
-    this.candidates?.answered(from.kid);
+    this.candidates?.answered(from.kid, response.copy !== undefined || !this.patient);
     if (this.state === 'settled') return this.repeatEnd(now);
     this.measure(now, from, response);
     if (response.copy === undefined) return this.saidNone(now, from.kid);
@@ -143,7 +143,7 @@ export class Search {
       this.context.bans.holds(from.name, now)
     )
       return;
-    this.candidates?.answered(from.kid);
+    this.candidates?.answered(from.kid, !progress.aborted || !this.patient);
     if (progress.aborted) {
       this.context.hints.remove(this.want.href, from.kid);
       return this.noneLate(now);
@@ -245,13 +245,13 @@ export class Search {
    * it just now, and only late (§4.2).
    */
   private askAgain(now: InstantMs): boolean {
-    const late = this.patient ? [] : (this.candidates?.late() ?? []);
+    const waitMs = Math.min(PATIENCE_MS, this.want.waitMaxMs);
+    const late = this.patient || waitMs <= 0 ? [] : (this.candidates?.late() ?? []);
     if (late.length === 0) return false;
     this.patient = true;
-    this.askedAt = now;
     for (const member of late) askOne(this.context, this, member);
     this.context.counters.add('candidates-late');
-    this.deadlineAt = now + PATIENCE_MS;
+    this.deadlineAt = now + waitMs;
     this.wakeAt = this.deadlineAt;
     return true;
   }
@@ -263,7 +263,8 @@ export class Search {
   }
 
   private miss(now: InstantMs): void {
-    this.candidates?.givenUp(now);
+    this.candidates?.givenUp();
+    this.patient = false;
     const reason = this.candidates?.explicitNone === true ? 'all-said-none' : 'nobody-answered';
     this.goToInternet(now, reason);
   }
@@ -281,7 +282,7 @@ export class Search {
     this.chosen = undefined;
     if (!options.internet || !options.server) {
       const provider = this.context.provider(this.want.service);
-      if (!options.internet && provider !== undefined) return this.goToOrigin(reason);
+      if (!options.internet && provider !== undefined) return this.goToOrigin(reason, true);
       this.state = 'watching';
       this.watch = new Watch(this.context, now, this.want.href, reason);
       return this.tickWatch(now, this.watch);
@@ -315,7 +316,8 @@ export class Search {
   /** With nobody to ask; who has no other way than the others asks all the same: they may be late. */
   private get isAlone(): boolean {
     const { members, options } = this.context;
-    return members.size === 0 && (options.internet || !options.peering);
+    const { internet, peering, profile } = options;
+    return members.size === 0 && (internet || !peering || profile === 'classic');
   }
 
   private tickClaim(now: InstantMs, claim: Claim): void {
@@ -352,13 +354,14 @@ export class Search {
     this.endSaidAt = now;
   }
 
-  private goToOrigin(reason: OriginReason): void {
+  private goToOrigin(reason: OriginReason, byProvider = false): void {
     this.claim = this.claim?.announced === true ? this.claim : undefined;
     this.state = 'origin';
     this.chosen = undefined;
     this.wakeAt = undefined;
     this.context.counters.add(`origin-${reason}`);
-    this.context.emit({ kind: 'retrieve', want: this.id, source: { kind: 'origin', reason } });
+    const source = { kind: 'origin', reason, ...(byProvider ? { byProvider } : {}) } as const;
+    this.context.emit({ kind: 'retrieve', want: this.id, source });
   }
 
   private settle(now: InstantMs, ok: boolean): void {
@@ -372,7 +375,8 @@ export class Search {
   /** Round trip = time until the answer came, less what the responder waited on purpose. */
   private measure(now: InstantMs, from: Sender, response: Response): void {
     const directed = this.candidates?.isAsked(from.kid) === true;
-    if (!directed && this.broadcastAt === undefined) return;
+    // Late answers, to whichever of two questions, say nothing of the LAN.
+    if (this.patient || (!directed && this.broadcastAt === undefined)) return;
     this.context.roundTrip.sample(now - this.askedAt - response.waitedMs);
     this.context.members.acquainted(from.kid);
   }

@@ -7,7 +7,7 @@
 import type { InstantMs } from '../base/time.js';
 import type { Context } from './context.js';
 import type { OriginReason } from './effect.js';
-import { CROWD_MEMORY_MS, WATCH_MAX_MS } from './limits.js';
+import { CROWD_MEMORY_MS, WATCH_MAX_MS, WATCH_MIN_MS } from './limits.js';
 
 export class Watch {
   /** Why this node would have gone to the Internet. */
@@ -31,7 +31,7 @@ export class Watch {
   /** Until when somebody may yet claim it. */
   get until(): InstantMs {
     // Those who lost the same flight may notice it much later than we.
-    const patienceMs = this.reason === 'taken-over' ? WATCH_MAX_MS : CROWD_MEMORY_MS;
+    const patienceMs = this.reason === 'taken-over' ? WATCH_MAX_MS : WATCH_MIN_MS;
     // With a way of its own it does not wait for those that nobody heard.
     const shortestMs = this.context.options.internet ? 0 : patienceMs;
     const latest = this.context.crowds.latest(this.href) + CROWD_MEMORY_MS;

@@ -43,10 +43,11 @@ export class Errands {
   async fetch(
     ask: Ask,
     take: (source: PeerSource | FlightSource) => Promise<RetrievalResult>,
+    triesMax = TRIES_MAX,
   ): Promise<boolean> {
     const { service, url, headers, policy } = ask;
     const errand = { service, url, method: 'GET', headers, policy } as const;
-    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    for (let tries = 0; tries < triesMax; tries += 1) {
       if (tries > 0) await pause(PAUSE_MS, undefined, { ref: false });
       const provider = this.options.provider(service);
       const source = provider === undefined ? undefined : await this.ask(provider, errand);

@@ -16,9 +16,15 @@ import { CodedError, errorCode, type ResourceResponse } from '@peerage/sdk';
 import { Counters } from '../base/bounded.js';
 import type { Clock } from '../base/time.js';
 import type { Logger } from '../ports/log.js';
-import type { InternetReach, LanPeering, LanSearch } from '../ports/ports.js';
+import type { LanPeering, LanSearch } from '../ports/ports.js';
 import type { SearchWitness } from '../ports/why.js';
-import type { FlightSource, LanSource, PeerSource, Source } from '../protocol/effect.js';
+import type {
+  FlightSource,
+  LanSource,
+  OriginSource,
+  PeerSource,
+  Source,
+} from '../protocol/effect.js';
 import type { RetrievalResult } from '../protocol/retrieval.js';
 import { type Attestation, type SignedAttestation, signAttestation } from '../trust/attestation.js';
 import type { Identity } from '../trust/authority.js';
@@ -47,7 +53,7 @@ import type { ObjectStore } from './store.js';
 
 export interface FetchOptions {
   readonly store: ObjectStore;
-  readonly origin: OriginFetcher;
+  readonly origin: Pick<OriginFetcher, 'fetch'>;
   readonly peers: PeerFetcher;
   readonly peering: LanPeering;
   readonly identity: Identity;
@@ -56,8 +62,6 @@ export interface FetchOptions {
   readonly logger: Logger;
   /** Whether this node may use the Internet. */
   readonly internet: boolean;
-  /** Whether it can, as far as is known; learns of every attempt. */
-  readonly reach?: InternetReach;
   /** Who gets what this node may not get itself (§5.5). */
   readonly errands?: Pick<Errands, 'fetch'> | undefined;
   readonly manners: Manners;
@@ -262,23 +266,25 @@ export class Fetch {
     search: LanSearch | undefined,
   ): Promise<RetrievalResult | 'yielded'> {
     if (source.kind !== 'origin') return this.tryLan(download, source);
-    const { internet, errands, reach } = this.options;
-    const out = internet && (reach?.reaches ?? true);
-    if (!out && (await errands?.fetch(download.ask, (at) => this.tryLan(download, at))))
-      return 'ok';
+    if (await this.runErrand(download, source)) return 'ok';
     download.better = undefined;
     const better = search?.better;
     better?.then((found) => {
       download.better = found;
     });
-    try {
-      const result = await this.fromOrigin.take(download, source.reason, better);
-      if (download.flight.receivedBytes > 0) reach?.originAsked(true);
-      return result;
-    } catch (error) {
-      if (errorCode(error) === 'E_ORIGIN_UNREACHABLE') reach?.originAsked(false);
-      throw error;
-    }
+    return this.fromOrigin.take(download, source.reason, better);
+  }
+
+  /**
+   * Has the provider get it, if this node has no way of its own: once, if it only cannot reach the
+   * Internet at the moment. What is not for others is not for the provider either.
+   */
+  private async runErrand(download: Download, { byProvider }: OriginSource): Promise<boolean> {
+    const { internet, errands } = this.options;
+    const { ask } = download;
+    const secret = ask.personal || !ask.askPeers;
+    if (errands === undefined || secret || (internet && byProvider !== true)) return false;
+    return errands.fetch(ask, (at) => this.tryLan(download, at), internet ? 1 : undefined);
   }
 
   private async tryLan(

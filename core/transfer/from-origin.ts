@@ -26,7 +26,9 @@ import {
   validators,
 } from './freshness.js';
 import type { OriginAnswer } from './origin.js';
+import { brokenOff, changed } from './origin-errors.js';
 import { covers, directRange, partOf } from './origin-part.js';
+import { askRest, type Begun, type Rest } from './origin-rest.js';
 import { PeerFault } from './peer-body.js';
 import type { PeerOffer } from './peer-fetch.js';
 
@@ -255,37 +257,39 @@ export class FromOrigin {
   }
 
   /** Adds bytes; a download that is to be given up ends with a whole piece. @throws Yielded */
-  private async append({ flight, better }: Download, chunk: Buffer): Promise<void> {
+  private async append(download: Download, chunk: Buffer): Promise<void> {
     await this.options.manners.take(chunk.length);
-    const [head] = flight.track.heads;
-    const same = head !== undefined && rangeValidator(head.description.headers) !== undefined;
-    if (better === undefined || !same || flight.track.state !== 'open') return flight.append(chunk);
+    const { flight } = download;
+    if (!mayYield(download)) return flight.append(chunk);
     const beyondBytes = flight.receivedBytes % PIECE_BYTES;
     const left = beyondBytes === 0 ? 0 : PIECE_BYTES - beyondBytes;
     if (left > 0) await flight.append(chunk.subarray(0, left));
     if (chunk.length >= left) throw new Yielded();
   }
 
-  /** The rest of a body, if the origin still has the same one. */
+  /** A piece that we have already, from an origin that sends nothing but the whole. @throws Yielded */
+  private async skip(download: Download, { length }: Buffer): Promise<void> {
+    await this.options.manners.take(length);
+    if (mayYield(download)) throw new Yielded();
+  }
+
+  /** The rest of a body, if the origin can give it and still has the same one. */
   private async resume(
-    { url, headers: request }: Ask,
+    ask: Ask,
     headers: Headers,
     from: number,
-    totalBytes: number | undefined,
+    sizeBytes: number | undefined,
   ): Promise<OriginAnswer | undefined> {
-    const validator = rangeValidator(headers);
-    if (validator === undefined || from === 0) return undefined;
-    this.fetch.counters.add('origin-resumed');
-    const range = { range: `bytes=${from}-`, 'if-range': validator };
-    const answer = await this.options.origin.fetch('GET', url, { ...request, ...range });
-    const part = partOf(answer);
-    const { etag = headers['etag'] } = answer.headers;
-    const rest = part?.firstByte === from && part.endByte === part.totalBytes;
-    // An origin that does not heed If-Range must not add the end of another body to this one.
-    const same = etag === headers['etag'] && (totalBytes ?? part?.totalBytes) === part?.totalBytes;
-    if (rest && same) return answer;
-    answer.cancel();
+    const rest = await this.askRest(ask, { headers, sizeBytes }, from);
+    if (rest?.firstByte === from) return rest.answer;
+    rest?.answer.cancel();
     return undefined;
+  }
+
+  private async askRest(ask: Ask, begun: Begun, from: number): Promise<Rest | undefined> {
+    const rest = await askRest(this.options.origin, ask, begun, from);
+    if (rest !== undefined && rest.firstByte > 0) this.fetch.counters.add('origin-resumed');
+    return rest;
   }
 
   /** Continues a peer's copy from the origin, every piece checked against the copy's hashes. */
@@ -325,16 +329,17 @@ export class FromOrigin {
   private async continueBytes(download: Download, known: Continued): Promise<void> {
     const { flight, ask } = download;
     const from = flight.receivedBytes;
-    const resumed = await this.resume(ask, known.headers, from, known.sizeBytes);
-    const answer = resumed ?? (await this.unconditional(ask));
-    let piece = resumed === undefined ? 0 : from / PIECE_BYTES;
+    const rest = await this.askRest(ask, known, from);
+    const answer = rest?.answer ?? (await this.unconditional(ask));
+    let piece = (rest?.firstByte ?? 0) / PIECE_BYTES;
     try {
-      if (resumed === undefined && answer.status !== 200) throw changed(ask.url);
+      if (piece === 0 && answer.status !== 200) throw changed(ask.url);
       for await (const bytes of cutPieces(answer.body)) {
         const checked = piece < known.hashes.length / HASH_BYTES;
         if (checked && !isPiece(bytes, known.hashes, piece)) throw changed(ask.url);
         piece += 1;
         if (piece * PIECE_BYTES > from) await this.append(download, bytes);
+        else await this.skip(download, bytes);
       }
     } catch (cause) {
       if (cause instanceof Yielded) throw cause;
@@ -385,16 +390,11 @@ interface Found {
   readonly after?: readonly string[];
 }
 
+/** Whether a better source can go on from the last whole piece: what it has is the same. */
+function mayYield({ flight, better }: Download): boolean {
+  const [head] = flight.track.heads;
+  const same = head !== undefined && rangeValidator(head.description.headers) !== undefined;
+  return better !== undefined && same && flight.track.state === 'open';
+}
+
 const YIELDS: unique symbol = Symbol('a better source is used');
-
-function changed(url: string): CodedError {
-  return new CodedError('E_ORIGIN_CHANGED', `${url} has changed since a peer fetched it`, {
-    action: 'ask again',
-  });
-}
-
-function brokenOff(url: string, receivedBytes: number, cause: unknown): CodedError {
-  return new CodedError('E_BODY_TRUNCATED', `${url} broke off after ${receivedBytes} bytes`, {
-    cause,
-  });
-}

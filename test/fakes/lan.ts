@@ -89,6 +89,7 @@ class FakeSearch implements LanSearch {
   private readonly report: Report;
   private current: Source | undefined;
   private over = false;
+  private replaced = false;
 
   constructor(
     sources: ReadonlyArray<PeerSource | FlightSource>,
@@ -96,6 +97,7 @@ class FakeSearch implements LanSearch {
     report: Report,
   ) {
     this.better = better.then((flight) => {
+      this.replaced = true;
       this.current = flight;
       return flight;
     });
@@ -114,7 +116,7 @@ class FakeSearch implements LanSearch {
     this.current = this.over
       ? undefined
       : (this.left.shift() ?? { kind: 'origin', reason: 'sources-failed' });
-    if (this.current?.kind === 'origin') this.better = new Promise(() => undefined);
+    if (this.replaced) this.better = new Promise(() => undefined);
     return this.current;
   }
 

@@ -14,6 +14,7 @@ const placed = {
   internet: true,
   reach: async () => 'answered' as const,
   interfaces: () => [],
+  nowMs: () => 0,
 };
 
 /** A group of one: whoever stands provides at once. */

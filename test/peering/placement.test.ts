@@ -18,6 +18,7 @@ function placement(more: Partial<PlacementOptions> = {}, bytesPerSecond = 0): Pl
     probeUrls: ['http://a.test/', 'http://b.test/'],
     reach: async (): Promise<Reached> => 'silent',
     interfaces: () => ['eth0'],
+    nowMs: () => 0,
     ...more,
   };
   return new Placement(options, bytesPerSecond);
@@ -36,22 +37,42 @@ describe('the placement of a machine (§8.3)', () => {
     assert.equal(none.levels()['internet'], 0);
   });
 
-  it('counts on its way out until both the probes and an origin stay silent', async () => {
+  it('counts on its way out until the probes and several origins stay silent', async () => {
     const walled = placement();
     assert.ok(walled.reaches, 'nothing is known yet');
     await walled.probe();
     assert.ok(walled.reaches, 'a wall may let origins pass');
-    walled.originAsked(false);
+    for (let times = 0; times < 3; times += 1) walled.originAsked('a.test', false);
+    assert.ok(walled.reaches, 'one may be down');
+    walled.originAsked('b.test', false);
     assert.ok(!walled.reaches);
-    walled.originAsked(true);
+    walled.originAsked('a.test', true);
     assert.ok(walled.reaches);
-    const beyond = placement({ reach: async () => 'no-way' });
-    await beyond.probe();
-    assert.ok(!beyond.reaches, 'not even a packet can be sent');
     const open = placement({ reach: async () => 'answered' });
+    for (const host of ['a.test', 'b.test']) open.originAsked(host, false);
     await open.probe();
-    open.originAsked(false);
-    assert.ok(open.reaches, 'one origin that is down says nothing of the others');
+    assert.ok(open.reaches, 'the probes are through');
+  });
+
+  it('tries its own way again after a while', async () => {
+    let now = 0;
+    const walled = placement({ nowMs: () => now });
+    await walled.probe();
+    for (const host of ['a.test', 'b.test']) walled.originAsked(host, false);
+    assert.ok(!walled.reaches);
+    now += 60_000;
+    assert.ok(walled.reaches);
+  });
+
+  it('has no way out where not even a packet can be sent, unless an origin answers', async () => {
+    let now = 0;
+    const beyond = placement({ reach: async () => 'no-way', nowMs: () => now });
+    await beyond.probe();
+    assert.ok(!beyond.reaches);
+    beyond.originAsked('intranet.test', true);
+    assert.ok(beyond.reaches);
+    now += 60_000;
+    assert.ok(!beyond.reaches);
   });
 
   it('has none where the setting says so, and then asks nobody', async () => {

@@ -8,7 +8,7 @@ import type { Designation, Effect } from '@peerage/core/protocol/effect.js';
 import type { Election } from '@peerage/core/protocol/election.js';
 import { type Criterion, Judge, USUAL_CRITERIA } from '@peerage/core/protocol/election-criteria.js';
 import type { Alive, ElectionClaim, ElectionResult } from '@peerage/core/protocol/message.js';
-import { hello, messages, Stage } from './stage.js';
+import { changed, hello, messages, Stage } from './stage.js';
 
 export const SERVICE = 'feed';
 export const NAME = 'name-of-me';
@@ -66,7 +66,8 @@ export function alive(more: Partial<Alive> = {}): Alive {
 export class ElectionStage extends Stage {
   constructor(options: Partial<PeerOptions> = {}, epoch = 0) {
     const epochs = new Map(epoch === 0 ? [] : [[SERVICE, epoch]]);
-    super({ elections: { name: NAME, epochs }, ...options });
+    const elections = { elections: { name: NAME, epochs } };
+    super(changed<Partial<PeerOptions>>(elections, options));
   }
 
   /** Takes part, ten peers known, something being asked. */

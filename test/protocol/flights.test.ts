@@ -240,14 +240,14 @@ describe('a node without Internet (§5.3)', () => {
       }
       return Number.POSITIVE_INFINITY;
     };
-    assert.ok(Math.abs(gaveUpAfter(false) - 2 * 417) < 5);
+    assert.ok(Math.abs(gaveUpAfter(false) - 2 * 617) < 5);
     assert.ok(Math.abs(gaveUpAfter(true) - 5017) < 5);
   });
 
   it('takes what it is offered in the second round', () => {
     const stage = new Stage({ internet: false }).started('p');
     const [sent] = messages(stage.want().effects, 'request');
-    const again = stage.pass(440).filter(({ effect }) => messages([effect], 'request').length > 0);
+    const again = stage.pass(640).filter(({ effect }) => messages([effect], 'request').length > 0);
     assert.ok((again.at(-1)?.at ?? 0) - stage.now > -60, 'it asks again');
     assert.ok(sent !== undefined);
     assert.equal(retrievals(stage.hear('p', stage.answer(sent))).length, 1);

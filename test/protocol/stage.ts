@@ -52,12 +52,17 @@ export function request(more: Partial<Request> = {}): Request {
   };
 }
 
+/** With what `changes` has in its place; a getter stays one. */
+export function changed<Base extends object>(base: Base, changes: Partial<Base>): Base {
+  return Object.defineProperties({ ...base }, Object.getOwnPropertyDescriptors(changes));
+}
+
 export class Stage {
   readonly peer: Peer;
   now = 1000;
 
   constructor(options: Partial<PeerOptions> = {}) {
-    this.peer = new Peer({
+    const usual: PeerOptions = {
       kid: 'me',
       boot: 'my-boot',
       profile: 'adaptive',
@@ -70,8 +75,8 @@ export class Stage {
       copies: { find: () => undefined, downloading: () => undefined },
       random: new SeededRandom(1),
       sha256: (text) => createHash('sha256').update(text).digest(),
-      ...options,
-    });
+    };
+    this.peer = new Peer(changed(usual, options));
   }
 
   /** Starts it and lets the opening count pass, with these peers heard. */
