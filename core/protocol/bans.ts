@@ -1,11 +1,13 @@
 /**
  * Whom nothing is taken from for a while (§4.6), by name: who lied, and who broke off. Invariants: at
- * most BANS_MAX names; a node that broke off and was started anew begins afresh, though not more
- * often than the pause is long, for a node can call itself new at will; one that lied does not.
+ * most BANS_MAX names; a node that broke off and was started anew begins afresh, a few times at once
+ * and in the long run not more often than the pause is long, for a node can call itself new at will;
+ * one that lied does not.
  */
 import { BoundedMap, type Counters } from '../base/bounded.js';
+import { RateLimit } from '../base/rate.js';
 import type { InstantMs } from '../base/time.js';
-import { BAN_MS, BANS_MAX, FAILURE_PAUSE_MS } from './limits.js';
+import { BAN_MS, BANS_MAX, FAILURE_PAUSE_MS, FORGIVEN_AT_ONCE } from './limits.js';
 
 interface Ban {
   readonly until: InstantMs;
@@ -14,9 +16,16 @@ interface Ban {
   readonly lied: boolean;
 }
 
+/** Restarts of one node that count: whoever crashes on start is restarted a few times at once. */
+const FORGIVING = {
+  perSecond: 1000 / FAILURE_PAUSE_MS,
+  burst: FORGIVEN_AT_ONCE,
+  sourcesMax: BANS_MAX,
+};
+
 export class Bans {
   private readonly bans = new BoundedMap<string, Ban>(BANS_MAX);
-  private readonly forgivenAt = new BoundedMap<string, InstantMs>(BANS_MAX);
+  private readonly forgiving = new RateLimit(FORGIVING);
   private readonly counters: Counters;
 
   constructor(counters: Counters) {
@@ -39,9 +48,7 @@ export class Bans {
   heard(name: string, boot: string, now: InstantMs): void {
     const ban = this.bans.get(name);
     if (ban === undefined || ban.lied || ban.boot === undefined || ban.boot === boot) return;
-    if (now - (this.forgivenAt.get(name) ?? Number.NEGATIVE_INFINITY) < FAILURE_PAUSE_MS) return;
-    this.forgivenAt.set(name, now);
-    this.bans.delete(name);
+    if (this.forgiving.take(name, now)) this.bans.delete(name);
   }
 
   holds(name: string, now: InstantMs): boolean {

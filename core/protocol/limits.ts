@@ -138,6 +138,8 @@ export const ANSWER_MEMORY_MS = 500;
 /** A source that lied or broke off is not used again for this long (§4.6). */
 export const BAN_MS = 10 * 60_000;
 export const FAILURE_PAUSE_MS = 30_000;
+/** Restarts that end such a pause, at once; later ones one in each pause (§4.6). */
+export const FORGIVEN_AT_ONCE = 4;
 export const BANS_MAX = 1024;
 
 /** Largest request ID (§2.2). */

@@ -138,12 +138,17 @@ async function flipByte({ first, origin }: Stage) {
     closeSync(opened);
   }
   const damaged = await fetchFile(first, 'kept', KEPT_BYTES);
-  const healed = await fetchFile(first, 'kept', KEPT_BYTES);
+  const next = await fetchFile(first, 'kept', KEPT_BYTES);
+  // While the mended object is still on its way into the store, the next client shares that download.
+  const healed = await until('a hit on the healed object', DEADLINE_MS, async () => {
+    const again = await fetchFile(first, 'kept', KEPT_BYTES);
+    return again.source === 'hit' ? again : undefined;
+  });
   const { urls } = await origin.counts();
   const path = new URL(urlOf('kept', KEPT_BYTES)).pathname;
   return [
     equal('the client of a damaged object gets right bytes', damaged.identical, true),
-    equal('and so does the next one', healed.identical, true),
+    equal('and so do the next ones', next.identical && healed.identical, true),
     equal('the healed object is served from the store', healed.source, 'hit'),
     equal('the origin served it once in all', urls[path]?.bodies ?? 0, 1),
   ];
