@@ -33,7 +33,11 @@ export function addCommands(ports: CommandPorts): Promise<Disposable[]> {
       return checked(ports, `end of the pin of ${component}`);
     },
     recall: async ([component, version, word, backTo]) => {
-      if (word !== '--back') throw usage('recall COMPONENT VERSION --back VERSION');
+      if (word === '--end' && backTo === undefined) {
+        await rules.endRecall(named(component), named(version));
+        return checked(ports, `end of the recall of ${component} ${version}`);
+      }
+      if (word !== '--back') throw usage('recall COMPONENT VERSION --back VERSION | --end');
       const recall = { component: named(component), version: named(version) };
       await rules.recall({ ...recall, backTo: named(backTo) });
       return checked(ports, `recall of ${component} ${version}`);

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  CodedError,
   CommandService,
   ElectionService,
   type ElectionState,
@@ -143,7 +144,7 @@ export default class AntivirusPlugin extends Plugin {
       const run = async () => {
         const { failure, components } = await agent.check('time');
         const failed = failure ?? components.find((one) => one.failure !== undefined)?.failure;
-        if (failed !== undefined) throw new Error(failed.message);
+        if (failed !== undefined) throw new CodedError(failed.code, failed.message);
       };
       subscriptions.push(this.schedule.plan({ ...job, run }));
     }

@@ -70,17 +70,35 @@ export class RuleBook {
     await this.lan.announce('recall', { component, bad: version, back: backTo });
   }
 
+  /** Takes a recall back, here and in the group: it was a mistake. */
+  async endRecall(component: string, version: string): Promise<void> {
+    await this.drop(component, version);
+    await this.lan.announce('recall-ended', { component, bad: version });
+  }
+
   /** Obeys the recalls of others, unless the settings say otherwise. */
   listen(onRecall: () => void): Promise<Disposable> {
     return this.lan.onAnnouncement(({ name, values, from }) => {
       const { component = '', bad: version = '', back = '' } = values;
-      if (name !== 'recall' || ![component, version, back].every(isName)) return;
-      this.log.warn('recall-heard', { component, version, back, from });
+      const ends = name === 'recall-ended';
+      if (name !== 'recall' && !ends) return;
+      if (![component, version, ...(ends ? [] : [back])].every(isName)) return;
+      this.log.warn(ends ? 'recall-end-heard' : 'recall-heard', { component, version, back, from });
       if (!this.settings.acceptsRecalls) return;
-      this.take({ component, version, backTo: back }).then(onRecall, (error: unknown) => {
+      const stored = ends
+        ? this.drop(component, version)
+        : this.take({ component, version, backTo: back });
+      stored.then(onRecall, (error: unknown) => {
         this.log.warn('recall-not-stored', { error });
       });
     });
+  }
+
+  private async drop(component: string, version: string): Promise<void> {
+    const recalls = this.stored.recalls.filter((one) => {
+      return one.component !== component || one.version !== version;
+    });
+    await this.store({ ...this.stored, recalls });
   }
 
   private async take(recall: Recall): Promise<void> {

@@ -25,7 +25,17 @@ export interface ComponentStatus {
   readonly reason: string | undefined;
 }
 
+/** Of a feed as a whole: also of one that has brought nothing yet. */
+export interface FeedStatus {
+  readonly feed: string;
+  readonly lastCheck: string | undefined;
+  readonly outcome: string;
+  /** Why the last check failed, or whom it waits for. */
+  readonly reason: string | undefined;
+}
+
 export interface StatusReport {
+  readonly feeds: readonly FeedStatus[];
   readonly components: readonly ComponentStatus[];
   readonly lan: readonly (RemoteStanding & { readonly isBehind: boolean })[];
   /** The last checks of each feed, the latest first. */
@@ -38,7 +48,18 @@ export function statusOf(views: readonly FeedView[], rules: Rules, nowMs: number
     view.components.map((one) => componentStatus(view, one, rules, nowMs)),
   );
   const checks = views.flatMap(({ reports }) => reports);
-  return { components, lan: views.flatMap(lanOf), checks };
+  return { feeds: views.map(feedStatus), components, lan: views.flatMap(lanOf), checks };
+}
+
+function feedStatus({ feed, reports: [last] }: FeedView): FeedStatus {
+  const failure = last?.failure;
+  const waits = last?.outcome === 'waiting' ? 'the provider has told nothing yet' : undefined;
+  return {
+    feed,
+    lastCheck: last === undefined ? undefined : new Date(last.finishedAtMs).toISOString(),
+    outcome: last?.outcome ?? 'never checked',
+    reason: failure === undefined ? waits : `${failure.code}: ${failure.message}`,
+  };
 }
 
 function componentStatus(
@@ -85,7 +106,7 @@ function lanOf({ components, standings }: FeedView) {
 }
 
 /** The report for people. */
-export function printedStatus({ components, lan }: StatusReport): string {
+export function printedStatus({ feeds, components, lan }: StatusReport): string {
   const lines = components.map((one) => {
     const age = one.ageHours === undefined ? '' : `, ${one.ageHours} h old`;
     const files = one.files.map(({ name, source }) => `${name} from ${source}`).join(', ');
@@ -96,9 +117,17 @@ export function printedStatus({ components, lan }: StatusReport): string {
     ];
     return parts.join('; ');
   });
+  const empty = feeds
+    .filter(({ feed }) => components.every((one) => one.feed !== feed))
+    .map(({ feed, lastCheck, outcome, reason }) => {
+      const checked = lastCheck === undefined ? outcome : `checked ${lastCheck}: ${outcome}`;
+      return [`${feed}: nothing yet`, checked, reason]
+        .filter((part) => part !== undefined)
+        .join('; ');
+    });
   const others = lan.map(({ node, component, version, outcome, isBehind }) => {
     return `  ${node}: ${component} ${version}${isBehind ? ' (behind)' : ''}, ${outcome}`;
   });
   const none = 'no feed is set up: see "clamav" and "products" in the settings of antivirus';
-  return [...(lines.length === 0 ? [none] : lines), ...others].join('\n');
+  return [...(feeds.length === 0 ? [none] : [...lines, ...empty]), ...others].join('\n');
 }

@@ -9,11 +9,12 @@
  * force that `install` has not returned from; a failure leaves what was in force and is reported;
  * only the poller asks the Internet what is new.
  */
-import type { Disposable, Log, PeeringService } from '@peerage/sdk';
-import { type Decision, decide, type Rules, type StayReason } from './decide.js';
+import type { Disposable } from '@peerage/sdk';
+import { type Decision, decide, isRecalled, type StayReason } from './decide.js';
 import { type Disk, realDisk } from './disk.js';
+import type { AgentPorts, Feed, Role } from './feed.js';
 import { CUT_OFF_PAUSE_MS, SILENCE_MS } from './limits.js';
-import type { Announcements, News } from './news.js';
+import type { News } from './news.js';
 import { NewsDesk } from './news.js';
 import { judgeReleases, type Release } from './release.js';
 import {
@@ -26,63 +27,8 @@ import {
   outcomeOf,
 } from './report.js';
 import type { Retrieved } from './retrieve.js';
-import type { Shelf } from './shelf.js';
 import { Stager } from './stage.js';
 import { turnOf } from './turn.js';
-
-/** A version that is about to be in force. */
-export interface Installation {
-  readonly component: string;
-  readonly version: string;
-  /** Where its files are, complete and verified. */
-  readonly directory: string;
-  /** The version in force now, to go back to; `undefined` if there is none. */
-  readonly before: { readonly version: string; readonly directory: string } | undefined;
-}
-
-/** What a plugin has to say about its feed. */
-export interface Feed {
-  readonly name: string;
-  /** Asks the origin what is newest. */
-  poll(signal: AbortSignal): Promise<readonly Release[]>;
-  /** The same from the provider's news, without asking the origin. */
-  learn(news: readonly News[], signal: AbortSignal): Promise<readonly Release[]>;
-  /** What others need to know to find a release that is verified here. */
-  details(release: Release, files: readonly Retrieved[]): Record<string, string>;
-  /** Throws unless the staged files are what they claim; sees all files of the version at once. */
-  verify(release: Release, directory: string): Promise<void>;
-  /** Another way to the same version after this one has failed; `undefined` if there is none. */
-  instead?(release: Release): Release | undefined;
-  /** Puts a version in force; throws with the version before in force. */
-  install(installation: Installation): Promise<void>;
-  /** The version that is really in force, where somebody else may change it. */
-  installed?(component: string): Promise<string | undefined>;
-}
-
-/**
- * `provide`: it is the provider, asks the origin, and shares what it has verified. `poll`: there is
- * none, so it asks the origin, and takes files as anybody does. `listen`: another node asks.
- */
-export type Role = 'provide' | 'poll' | 'listen';
-
-/** What the agent stands on; services of the SDK fit as they are. */
-export interface AgentPorts {
-  readonly node: string;
-  readonly shelf: Shelf;
-  readonly peering: Pick<PeeringService, 'open' | 'publish'>;
-  readonly lan: Announcements;
-  /** What this node has to do for the LAN now. */
-  readonly role: () => Promise<Role>;
-  /**
-   * The origin cannot be reached from here: a provider gives its office away, or all the others would
-   * wait for one that cannot tell them anything.
-   */
-  readonly cutOff?: (failure: Failure) => Promise<void>;
-  readonly rules: () => Rules;
-  readonly log: Log;
-  readonly now: () => number;
-  readonly disk?: Disk;
-}
 
 /** What is offered, `undefined` if nobody has told yet, and by which way it was found out. */
 interface Found {
@@ -92,6 +38,8 @@ interface Found {
   readonly failure?: Failure;
 }
 
+/** Marks news of a version that its feed has recalled. */
+const RECALLED = 'recalled';
 /** Reports that are kept for the status. */
 const MAX_REPORTS = 20;
 
@@ -221,7 +169,8 @@ export class UpdateAgent {
   }
 
   /** Whether news says nothing beyond what was offered or is in force here. */
-  private isKnown({ component, version }: News): boolean {
+  private isKnown({ component, version, details }: News): boolean {
+    if (details[RECALLED] !== undefined) return false;
     if (this.ports.shelf.state(component).version === version) return true;
     const isOffered = this.offered.some((one) => {
       return one.component === component && one.version === version;
@@ -256,6 +205,7 @@ export class UpdateAgent {
       if (decision.kind === 'stay') await this.adoptChanged(component, before, offered);
       if (decision.kind === 'stay' && role !== 'listen')
         files = await this.provide(decision, offered);
+      if (role !== 'listen') await this.tellRecalled(offered);
       const version = await this.installed(component);
       return { component, decision: decided, version, before, offered: offered?.version, files };
     } catch (error) {
@@ -327,8 +277,19 @@ export class UpdateAgent {
 
   private async tell(release: Release, files: readonly Retrieved[]): Promise<void> {
     const { component, version } = release;
-    const details = this.feed.details(release, files);
+    const mark = this.isRecalled(release) ? { [RECALLED]: '1' } : {};
+    const details = { ...this.feed.details(release, files), ...mark };
     await this.news.tell({ component, version, details });
+  }
+
+  /** What the feed offers is recalled: the others learn it even where they have that version in force. */
+  private async tellRecalled(offered: Release | undefined): Promise<void> {
+    if (offered === undefined || !this.isRecalled(offered)) return;
+    await this.tell(offered, (await this.stager.known(offered)) ?? []);
+  }
+
+  private isRecalled(release: Release): boolean {
+    return isRecalled(this.ports.rules().recalls, release);
   }
 
   /** The provider has for others also what it does not put in force itself, yet. */
@@ -350,6 +311,7 @@ export class UpdateAgent {
     for (const release of this.offered) {
       const files = await this.stager.known(release);
       if (files !== undefined) await this.tell(release, files);
+      else await this.tellRecalled(release);
     }
   }
 

@@ -1,7 +1,8 @@
 /**
  * What to do about what is offered: the one place that decides which version a node goes to. Pure.
  *
- * In this order: a recalled version is left for the version to go back to; a pin holds; an older
+ * In this order: a recalled version is left for the version to go back to, or, where there is no way
+ * back, for a newer good one; a pin holds; an older
  * version than the newest ever seen is refused; a new one waits its turn unless this node is of
  * the canary share. Invariant: whatever is decided, the version in force stays until the other is
  * in force in its place.
@@ -87,7 +88,11 @@ export function decide(
   const pin = rules.pins[component];
   const back = wayBack(rules.recalls, component, installed);
   if (pin !== undefined) return reach(standing, pin, offered, 'pinned');
-  if (back !== undefined) return reach(standing, back, offered, 'recalled');
+  if (back !== undefined) {
+    const way = reach(standing, back, offered, 'recalled');
+    if (way.kind !== 'stay' || way.reason !== 'no-way-back' || !isBetter(offered, standing, rules))
+      return way;
+  }
   if (offered === undefined) return { kind: 'stay', component, reason: 'nothing-offered' };
   if (isRecalled(rules.recalls, offered)) return { kind: 'stay', component, reason: 'recalled' };
   const newest = newestOf(standing.newest, installed, rules.recalls, component);
@@ -102,6 +107,16 @@ export function decide(
     return { kind: 'stay', component, reason: 'canary', untilMs };
   }
   return { kind: 'update', component, release: offered };
+}
+
+/** Whether what is offered leads forward from a bad version: newer than it and not recalled. */
+function isBetter(
+  offered: Release | undefined,
+  { installed }: Standing,
+  { recalls }: Rules,
+): boolean {
+  if (offered === undefined || isRecalled(recalls, offered)) return false;
+  return installed !== undefined && compareVersions(offered.version, installed) > 0;
 }
 
 /** Where a recall of the installed version leads, through recalls of recalls. */
@@ -120,7 +135,8 @@ function wayBack(
   return undefined;
 }
 
-function isRecalled(recalls: readonly Recall[], { component, version }: Release): boolean {
+/** Whether the version that is offered is a bad one. */
+export function isRecalled(recalls: readonly Recall[], { component, version }: Release): boolean {
   return recalls.some((one) => one.component === component && one.version === version);
 }
 

@@ -1,5 +1,5 @@
 /** The public surface of the update agent, nothing else. */
-export { type AgentPorts, type Feed, type Installation, type Role, UpdateAgent } from './agent.js';
+export { UpdateAgent } from './agent.js';
 export {
   type Canary,
   type Decision,
@@ -10,6 +10,7 @@ export {
   type StayReason,
 } from './decide.js';
 export { type Disk, realDisk, replaceFile } from './disk.js';
+export type { AgentPorts, Feed, Installation, Role } from './feed.js';
 export {
   type Announcements,
   type News,

@@ -1,7 +1,7 @@
 /** What a check did, for the status and the log: per component, with the source of each file. */
 import { CodedError, describeError, errorCode } from '@peerage/sdk';
-import type { Role } from './agent.js';
 import type { Decision } from './decide.js';
+import type { Role } from './feed.js';
 import type { Retrieved } from './retrieve.js';
 
 export interface Failure {

@@ -9,8 +9,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { errorCode } from '@peerage/sdk';
-import type { AgentPorts, Feed } from './agent.js';
 import type { Disk } from './disk.js';
+import type { AgentPorts, Feed } from './feed.js';
 import type { Release, ReleaseFile } from './release.js';
 import { type Retrieved, retrieve } from './retrieve.js';
 

@@ -78,7 +78,11 @@ describe('update agent: the decision', () => {
 
   it('keeps a recalled version while there is nothing to go back to', () => {
     const by = rules({ recalls: [recall] });
-    equal(outcome(standing({ kept: ['5'] }), '6', by), 'no-way-back');
+    equal(outcome(standing({ kept: ['5'] }), '5', by), 'no-way-back');
+    equal(outcome(standing({ kept: ['5'] }), undefined, by), 'no-way-back');
+    equal(outcome(standing({ kept: ['5'] }), '6', by), 'update 6', 'forward is a way, too');
+    const both = rules({ recalls: [recall, { component: 'list', version: '6', backTo: '4' }] });
+    equal(outcome(standing({ kept: ['5'] }), '6', both), 'no-way-back');
   });
 
   it('follows recalls of recalls, and a circle of them nowhere', () => {

@@ -1,5 +1,6 @@
 /** Puts the parts for ClamAV together, by the settings of the plugin. */
 import { mkdir } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Disposable, Log, PeeringService, ProgramService } from '@peerage/sdk';
 import { Shelf } from '@peerage/update-agent';
@@ -54,7 +55,8 @@ export async function assembleClamav(
     settings.source === 'freshclam'
       ? new FreshclamSource(
           new Freshclam({
-            ...{ ...freshclam, name: 'publisher', databaseOwner: settings.databaseOwner },
+            // Into this node's own directory, which is nobody else's to write.
+            ...{ ...freshclam, name: 'publisher', databaseOwner: userInfo().username },
             databaseDirectory: join(directory, 'publisher'),
           }),
           { directory: join(directory, 'publisher'), peering, keys, now },

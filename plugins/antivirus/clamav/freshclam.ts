@@ -41,7 +41,7 @@ export class Freshclam {
 
   /** @throws CodedError `E_FRESHCLAM_BUDGET`, `E_FRESHCLAM_FAILED`, `E_PROGRAM_*` */
   async run(): Promise<void> {
-    const { programs, name } = this.options;
+    const { programs } = this.options;
     await this.spend();
     const config = await this.configure();
     const ended = await programs.run('freshclam', { config }, { timeoutMs: FRESHCLAM_TIMEOUT_MS });
@@ -49,11 +49,11 @@ export class Freshclam {
     const said = `${ended.stdout}\n${ended.stderr}`
       .split('\n')
       .filter((line) => /ERROR|Can't|Malformed|signature/i.test(line))
-      .slice(-2)
+      .slice(-4)
       .join('; ');
     throw new CodedError('E_FRESHCLAM_FAILED', `freshclam ended with ${ended.exitCode}: ${said}`, {
       expected: 'exit code 0',
-      action: `run it by hand with ${name}.conf of the plugin's data directory`,
+      action: `run it by hand: freshclam --config-file=${config}`,
     });
   }
 

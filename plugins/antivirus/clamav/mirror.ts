@@ -45,7 +45,7 @@ export async function openMirror(
   server.timeout = CLIENT_TIMEOUT_MS;
   server.on('request', (request, response) => {
     response.on('error', () => response.destroy());
-    answer(request, response, content).catch((error: unknown) => {
+    answer(request, response, content, log).catch((error: unknown) => {
       log.warn('mirror-failed', { url: request.url?.slice(0, 200), error });
       if (response.headersSent) response.destroy();
       else refuse(response, 503);
@@ -69,6 +69,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   content: MirrorContent,
+  log: Log,
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405);
   const path = (request.url ?? '').split('?')[0] ?? '';
@@ -80,6 +81,10 @@ async function answer(
   const [, database = '', number, kind, isSign] = match ?? [];
   const header = content.header(database);
   const isNumbered = kind === 'cdiff' || isSign !== undefined;
+  if (header === undefined && match !== null) {
+    log.warn('mirror-empty', { database, action: 'peerage antivirus status says why' });
+    return refuse(response, 404);
+  }
   if (header === undefined || isNumbered !== (number !== undefined)) return refuse(response, 404);
   if (isSign !== undefined) {
     const path = Number(number) > header.version ? undefined : await content.sign(fileOf(match));

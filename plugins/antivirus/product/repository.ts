@@ -69,6 +69,11 @@ export class FeedRepository {
         action: 'choose another directory for keys',
       });
     }
+    if ((await realDisk.sizeBytes(join(this.directory, 'metadata', '1.root.json'))) !== undefined) {
+      throw new CodedError('E_FEED_EXISTS', `${this.directory} is a feed already, of other keys`, {
+        action: 'choose another directory for the new feed; who trusts the old one would refuse it',
+      });
+    }
     await mkdir(this.keys, { recursive: true, mode: 0o700 });
     for (const name of ['metadata', 'targets']) {
       await mkdir(join(this.directory, name), { recursive: true });

@@ -210,6 +210,30 @@ describe('antivirus: ClamAV on the nodes of a LAN', () => {
     equal(one.plugin.status().components[0]?.outcome, 'no-way-back');
   });
 
+  it('ends a recall that was a mistake, on every node', async () => {
+    const provider = await node('n1', { provider: 'n1' });
+    const other = await node('n2', { provider: 'n1' });
+    await provider.check();
+    await until('3', SOON_MS, all('3'));
+    await provider.commands.run('recall', 'test', '3', '--back', '1');
+    const rule = (one: TestNode) => one.plugin.status().components[0]?.rule;
+    await until('it is heard', SOON_MS, () => (rule(other) === undefined ? undefined : true));
+    origin.publish(4);
+    await provider.check();
+    await until('4, the way forward', SOON_MS, all('4'));
+    await provider.commands.run('recall', 'test', '3', '--end');
+    await until('it is over', SOON_MS, () => (rule(other) === undefined ? true : undefined));
+    equal(rule(provider), undefined);
+  });
+
+  it('says of a feed that has brought nothing yet what is wrong with it', async () => {
+    const one = await node('n1');
+    origin.remove('test.cvd');
+    await one.check();
+    const { text } = await one.commands.run('status');
+    match(text, /^clamav: nothing yet; checked .*: failed; E_/);
+  });
+
   it('pins by command, over a restart, until the pin ends', async () => {
     const directory = scratch();
     const one = await node('n1', { directory });

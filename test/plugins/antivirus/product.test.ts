@@ -44,12 +44,12 @@ describe('antivirus: product feeds', () => {
     upload();
   }
 
-  /** Copies the repository to the server. */
-  function upload(): void {
-    for (const file of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+  /** Copies a repository to the server. */
+  function upload(from = directory): void {
+    for (const file of readdirSync(from, { recursive: true, withFileTypes: true })) {
       if (!file.isFile()) continue;
       const path = join(file.parentPath, file.name);
-      lan.origin.set(URL + path.slice(directory.length + 1), { body: readFileSync(path) });
+      lan.origin.set(URL + path.slice(from.length + 1), { body: readFileSync(path) });
     }
   }
 
@@ -120,6 +120,28 @@ describe('antivirus: product feeds', () => {
     await offer('2611221130');
     await one.check();
     equal(one.version('vsengine'), '2611221130');
+  });
+
+  it('goes back also on nodes that only the provider tells, those too that start later', async () => {
+    const provider = await node('n1', { provider: 'n1' });
+    const home = scratch('n2');
+    const other = await node('n2', { provider: 'n1', directory: home });
+    await node('n3', { provider: 'n1' });
+    await provider.check();
+    await until('all have the old', SOON_MS, everywhere(OLD));
+    await offer(NEW);
+    await provider.check();
+    await until('all have the new', SOON_MS, everywhere(NEW));
+    await other.stop();
+    nodes.splice(nodes.indexOf(other), 1);
+    for (const name of CABINETS) await repository.recall(name, NEW, OLD);
+    await repository.publish();
+    upload();
+    await provider.check();
+    await until('the old again', SOON_MS, everywhere(OLD));
+    const again = await node('n2', { provider: 'n1', directory: home });
+    await again.check();
+    await until('the late one, too', SOON_MS, everywhere(OLD));
   });
 
   const metadata = (name: string) => `${URL}metadata/${name}`;
@@ -197,11 +219,12 @@ describe('antivirus: product feeds', () => {
       await repository.publish({ now: new Date(Date.now() - 30 * 24 * 3_600_000) });
       upload();
     }, /E_FEED_EXPIRED/);
-    const stranger = new FeedRepository(directory, scratch('stranger'));
+    const strange = scratch('strange');
+    const stranger = new FeedRepository(strange, scratch('stranger'));
     await refused(async () => {
       await stranger.create();
       for (let round = 0; round < 8; round += 1) await stranger.publish();
-      upload();
+      upload(strange);
     }, /E_FEED_(UNSIGNED|MIXED|ROLLBACK)/);
   });
 
@@ -261,6 +284,9 @@ describe("antivirus: the publisher's program", () => {
     const where = [feed, '--keys', keys];
     equal((await run('create', ...where)).code, 0);
     match((await run('create', ...where)).text, /E_FEED_EXISTS/);
+    const root = readFileSync(join(feed, 'metadata/1.root.json'));
+    match((await run('create', feed, '--keys', scratch('other'))).text, /E_FEED_EXISTS/);
+    deepEqual(readFileSync(join(feed, 'metadata/1.root.json')), root, 'and it is as it was');
     writeFileSync(file, 'MSCF one');
     equal((await run('add', ...where, 'engine', '2', file)).code, 0);
     match((await run('add', ...where, 'engine', '1', file)).text, /E_FEED_VERSION/);
