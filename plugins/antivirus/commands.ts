@@ -25,7 +25,7 @@ export function addCommands(ports: CommandPorts): Promise<Disposable[]> {
     },
     check: async () => checked(ports, 'command'),
     pin: async ([component, version]) => {
-      await rules.pin(named(component), named(version));
+      await rules.pin(known(ports, component), named(version));
       return checked(ports, `pin of ${component}`);
     },
     unpin: async ([component]) => {
@@ -38,7 +38,7 @@ export function addCommands(ports: CommandPorts): Promise<Disposable[]> {
         return checked(ports, `end of the recall of ${component} ${version}`);
       }
       if (word !== '--back') throw usage('recall COMPONENT VERSION --back VERSION | --end');
-      const recall = { component: named(component), version: named(version) };
+      const recall = { component: known(ports, component), version: named(version) };
       await rules.recall({ ...recall, backTo: named(backTo) });
       return checked(ports, `recall of ${component} ${version}`);
     },
@@ -59,6 +59,17 @@ async function checked({ agents, status }: CommandPorts, reason: string) {
 function named(text: string | undefined): string {
   if (text === undefined) throw usage('pin COMPONENT VERSION, unpin COMPONENT');
   return demandName('name', text);
+}
+
+/** A component that this node or one of the others has; while nobody has any, each name will do. */
+function known({ status }: CommandPorts, text: string | undefined): string {
+  const component = named(text);
+  const { components, lan } = status();
+  const names = new Set([...components, ...lan].map((one) => one.component));
+  if (names.size === 0 || names.has(component)) return component;
+  throw new CodedError('E_USAGE', `there is no component ${component}`, {
+    expected: `one of ${[...names].sort().join(', ')}`,
+  });
 }
 
 function usage(what: string): CodedError {

@@ -51,14 +51,18 @@ export function statusOf(views: readonly FeedView[], rules: Rules, nowMs: number
   return { feeds: views.map(feedStatus), components, lan: views.flatMap(lanOf), checks };
 }
 
+/** A node that listens goes by what the provider tells, and says so while that is nothing. */
+function waitOf(last: CheckReport | undefined): string | undefined {
+  return last?.outcome === 'waiting' ? 'the provider has told nothing yet' : undefined;
+}
+
 function feedStatus({ feed, reports: [last] }: FeedView): FeedStatus {
   const failure = last?.failure;
-  const waits = last?.outcome === 'waiting' ? 'the provider has told nothing yet' : undefined;
   return {
     feed,
     lastCheck: last === undefined ? undefined : new Date(last.finishedAtMs).toISOString(),
     outcome: last?.outcome ?? 'never checked',
-    reason: failure === undefined ? waits : `${failure.code}: ${failure.message}`,
+    reason: failure === undefined ? waitOf(last) : `${failure.code}: ${failure.message}`,
   };
 }
 
@@ -82,7 +86,7 @@ function componentStatus(
     files: (bringing?.files ?? []).map(({ name, source }) => ({ name, source })),
     lastCheck: last === undefined ? undefined : new Date(last.finishedAtMs).toISOString(),
     outcome: failure === undefined ? (lately?.decision ?? last?.outcome ?? 'never') : 'failed',
-    reason: failure === undefined ? undefined : `${failure.code}: ${failure.message}`,
+    reason: failure === undefined ? waitOf(last) : `${failure.code}: ${failure.message}`,
   };
 }
 

@@ -7,7 +7,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CodedError, type Log, type PeeringService, type ProgramService } from '@peerage/sdk';
+import {
+  CodedError,
+  errorCode,
+  type Log,
+  type PeeringService,
+  type ProgramService,
+} from '@peerage/sdk';
 import {
   type Feed,
   type Installation,
@@ -127,7 +133,15 @@ export class ProductFeed implements Feed {
       to: join(to, name),
     }));
     const gone = old.filter((name) => !fresh.includes(name));
-    return placeFiles([...moves, ...gone.map((name) => ({ to: join(to, name) }))], this.journal);
+    const all = [...moves, ...gone.map((name) => ({ to: join(to, name) }))];
+    return placeFiles(all, this.journal).catch((cause: unknown) => {
+      if (errorCode(cause) !== 'ERR_ACCESS_DENIED') throw cause;
+      throw new CodedError('E_PRODUCT_DIRECTORY', `the plugin may not write into ${to}`, {
+        expected: 'a directory below one that `grant.writePaths` of antivirus names',
+        action: 'let `grant.writePaths` name /opt or /srv, and `directory` be below it',
+        cause,
+      });
+    });
   }
 
   /** @throws CodedError `E_PRODUCT_INSTALL`, `E_PROGRAM_*` */

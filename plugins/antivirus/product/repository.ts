@@ -111,7 +111,9 @@ export class FeedRepository {
     }
     const added: Record<string, { length: number; sha256: string }> = {};
     for (const path of files) {
-      const bytes = await readFile(path);
+      const bytes = await readFile(path).catch((cause: unknown) => {
+        throw new CodedError('E_USAGE', `${path} cannot be read`, { expected: 'a file', cause });
+      });
       const target = targetOf(component, version, demandName('file name', basename(path)));
       added[target] = await this.store(target, bytes);
     }

@@ -1,5 +1,5 @@
 /** The plugin on the nodes of a LAN: one question, one download, and no way in for bad files. */
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { useScratch } from '../../fakes/scratch.js';
 import { until } from '../../lan/until.js';
 import { FakeLan } from '../../update-agent/fake-lan.js';
@@ -224,6 +224,18 @@ describe('antivirus: ClamAV on the nodes of a LAN', () => {
     await provider.commands.run('recall', 'test', '3', '--end');
     await until('it is over', SOON_MS, () => (rule(other) === undefined ? true : undefined));
     equal(rule(provider), undefined);
+  });
+
+  it('refuses a rule for what nobody has, and says whom it waits for', async () => {
+    const provider = await node('n1', { provider: 'n1' });
+    const other = await node('n2', { provider: 'n1', hasInternet: false });
+    await other.check();
+    match((await other.commands.run('status')).text, /waiting; the provider has told nothing yet/);
+    await provider.check();
+    await until('3', SOON_MS, all('3'));
+    const refused = { code: 'E_USAGE', expected: 'one of test' };
+    await rejects(provider.commands.run('pin', 'nonsense', '1'), refused);
+    await rejects(provider.commands.run('recall', 'nonsense', '1', '--back', '0'), refused);
   });
 
   it('says of a feed that has brought nothing yet what is wrong with it', async () => {
