@@ -217,6 +217,7 @@ export class Search {
       : responseWindowMs(roundTrip.estimateMs, members.peers);
     const waitMs = classic ? CLASSIC_DEADLINE_MS : deadlineMs(windowMs, roundTrip.cautiousMs);
     this.state = 'broadcast';
+    this.patient = false;
     this.broadcastAt = now;
     this.askedAt = now;
     this.deadlineAt = now + waitMs;
@@ -264,7 +265,6 @@ export class Search {
 
   private miss(now: InstantMs): void {
     this.candidates?.givenUp();
-    this.patient = false;
     const reason = this.candidates?.explicitNone === true ? 'all-said-none' : 'nobody-answered';
     this.goToInternet(now, reason);
   }
@@ -277,12 +277,13 @@ export class Search {
 
   /** To the Internet, but only one of all who want it (§5.3). */
   private goToInternet(now: InstantMs, reason: OriginReason): void {
-    const { options } = this.context;
+    const { options, members } = this.context;
     if (this.isAlone || this.want.waitMaxMs <= 0) return this.fly(now, reason);
     this.chosen = undefined;
     if (!options.internet || !options.server) {
       const provider = this.context.provider(this.want.service);
-      if (!options.internet && provider !== undefined) return this.goToOrigin(reason, true);
+      const able = provider !== undefined && members.get(provider)?.internet === true;
+      if (!options.internet && able) return this.goToOrigin(reason, true);
       this.state = 'watching';
       this.watch = new Watch(this.context, now, this.want.href, reason);
       return this.tickWatch(now, this.watch);

@@ -35,18 +35,13 @@ import { type Ask, demandPublic } from './ask.js';
 import type { Entry } from './catalogue.js';
 import type { Errands } from './errands.js';
 import type { Flight } from './flight.js';
-import {
-  deliveredHeaders,
-  type Headers,
-  isPage,
-  isShareable,
-  storableHeaders,
-} from './freshness.js';
+import { deliveredHeaders, type Headers, isPage, isShareable } from './freshness.js';
 import { FromFlight } from './from-flight.js';
 import { FromOrigin } from './from-origin.js';
 import { judgeOffer } from './judge.js';
 import type { Manners } from './manners.js';
 import type { OriginFetcher } from './origin.js';
+import { passHead } from './pass-head.js';
 import { PeerFault } from './peer-body.js';
 import type { PeerFetcher, PeerOffer } from './peer-fetch.js';
 import type { ObjectStore } from './store.js';
@@ -137,20 +132,7 @@ export class Fetch {
   /** Passes a HEAD on; nothing is stored. @throws CodedError as `OriginFetcher.fetch` */
   async head(ask: Ask): Promise<ResourceResponse> {
     this.demandInternet(ask.url);
-    const answer = await this.options.origin.fetch('HEAD', ask.url, ask.headers);
-    answer.cancel();
-    const length = answer.headers['content-length'];
-    return {
-      status: answer.status,
-      headers: [
-        ...Object.entries(storableHeaders(answer.headers)),
-        ...answer.cookies.map((value) => ['set-cookie', value] as const),
-      ],
-      source: 'origin',
-      sizeBytes: length === undefined ? undefined : Number(length),
-      sha256: undefined,
-      body: (async function* () {})(),
-    };
+    return passHead(this.options.origin, ask);
   }
 
   /** Signs what we got from the origin and puts it into the store. */
@@ -266,25 +248,38 @@ export class Fetch {
     search: LanSearch | undefined,
   ): Promise<RetrievalResult | 'yielded'> {
     if (source.kind !== 'origin') return this.tryLan(download, source);
-    if (await this.runErrand(download, source)) return 'ok';
+    const { internet } = this.options;
+    if (await this.runErrand(download, source, internet ? 1 : undefined)) return 'ok';
     download.better = undefined;
     const better = search?.better;
     better?.then((found) => {
       download.better = found;
     });
-    return this.fromOrigin.take(download, source.reason, better);
+    try {
+      return await this.fromOrigin.take(download, source.reason, better);
+    } catch (error) {
+      // Its own way is no way either: the provider may have been followed by another meanwhile.
+      const lost = source.byProvider === true && errorCode(error) === 'E_ORIGIN_UNREACHABLE';
+      if (lost && (await this.runErrand(download, source))) return 'ok';
+      throw error;
+    }
   }
 
   /**
-   * Has the provider get it, if this node has no way of its own: once, if it only cannot reach the
-   * Internet at the moment. What is not for others is not for the provider either.
+   * Has the provider get it, if this node has no way of its own: once before its own way, if it only
+   * cannot reach the Internet at the moment, and as often as it takes after that has failed. What is not for others is not for the provider either.
    */
-  private async runErrand(download: Download, { byProvider }: OriginSource): Promise<boolean> {
+  private async runErrand(
+    download: Download,
+    { byProvider }: OriginSource,
+    triesMax?: number,
+  ): Promise<boolean> {
     const { internet, errands } = this.options;
     const { ask } = download;
-    const secret = ask.personal || !ask.askPeers;
-    if (errands === undefined || secret || (internet && byProvider !== true)) return false;
-    return errands.fetch(ask, (at) => this.tryLan(download, at), internet ? 1 : undefined);
+    if (errands === undefined || ask.personal || (internet && byProvider !== true)) return false;
+    const done = await errands.fetch(ask, (at) => this.tryLan(download, at), triesMax);
+    if (download.spoilt !== undefined) throw download.spoilt;
+    return done;
   }
 
   private async tryLan(

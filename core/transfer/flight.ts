@@ -9,6 +9,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { CodedError, type KnownDigest } from '@peerage/sdk';
+import { assert } from '../base/assert.js';
 import type { InstantMs } from '../base/time.js';
 import { PieceHasher } from '../trust/pieces.js';
 import type { Entry } from './catalogue.js';
@@ -88,6 +89,7 @@ export class Flight {
 
   /** Announces the head; with a file, bytes will be kept, without one they only pass through. */
   begin(head: FlightHead, incoming: Incoming | undefined): void {
+    assert(!this.headSent, 'a flight has one head');
     this.incoming = incoming;
     const { firstByte = 0, sizeBytes } = head;
     this.spool = new Spool(incoming?.file, firstByte, incoming?.limitBytes);

@@ -31,6 +31,8 @@ export class FromFlight {
   async take(download: Download, source: FlightSource): Promise<RetrievalResult> {
     const { flight, ask } = download;
     const { peers, keyring } = this.options;
+    // What was begun from a copy has no head that a flight could go on from.
+    if (flight.headSent && flight.track.heads.length === 0) return 'unsuitable';
     const headers = {
       'peerage-from': String(flight.track.signatures.length),
       'peerage-relay': flight.options.path,

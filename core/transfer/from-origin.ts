@@ -28,7 +28,7 @@ import {
 import type { OriginAnswer } from './origin.js';
 import { brokenOff, changed } from './origin-errors.js';
 import { covers, directRange, partOf } from './origin-part.js';
-import { askRest, type Begun, type Rest } from './origin-rest.js';
+import { askRest, type Begun, type Continued } from './origin-rest.js';
 import { PeerFault } from './peer-body.js';
 import type { PeerOffer } from './peer-fetch.js';
 
@@ -117,9 +117,9 @@ export class FromOrigin {
     }
   }
 
-  private useStale({ flight, local }: Download): boolean {
-    if (local === undefined || !usableOnError(local.attestation, this.options.clock.wallMs()))
-      return false;
+  private useStale({ flight, local, better }: Download): boolean {
+    if (flight.headSent || better !== undefined || local === undefined) return false;
+    if (!usableOnError(local.attestation, this.options.clock.wallMs())) return false;
     const { status, headers, sizeBytes, sha256 } = local.attestation;
     flight.begin({ status, headers, source: 'stale', sizeBytes, sha256, entry: local }, undefined);
     flight.complete();
@@ -281,14 +281,15 @@ export class FromOrigin {
     sizeBytes: number | undefined,
   ): Promise<OriginAnswer | undefined> {
     const rest = await this.askRest(ask, { headers, sizeBytes }, from);
-    if (rest?.firstByte === from) return rest.answer;
-    rest?.answer.cancel();
+    if (rest === undefined || rest === 'changed') return undefined;
+    if (rest.firstByte === from) return rest.answer;
+    rest.answer.cancel();
     return undefined;
   }
 
-  private async askRest(ask: Ask, begun: Begun, from: number): Promise<Rest | undefined> {
+  private async askRest(ask: Ask, begun: Begun, from: number) {
     const rest = await askRest(this.options.origin, ask, begun, from);
-    if (rest !== undefined && rest.firstByte > 0) this.fetch.counters.add('origin-resumed');
+    if (typeof rest === 'object' && rest.firstByte > 0) this.fetch.counters.add('origin-resumed');
     return rest;
   }
 
@@ -330,6 +331,7 @@ export class FromOrigin {
     const { flight, ask } = download;
     const from = flight.receivedBytes;
     const rest = await this.askRest(ask, known, from);
+    if (rest === 'changed') throw changed(ask.url);
     const answer = rest?.answer ?? (await this.unconditional(ask));
     let piece = (rest?.firstByte ?? 0) / PIECE_BYTES;
     try {
@@ -369,15 +371,6 @@ export class FromOrigin {
       ...(after === undefined ? {} : { after }),
     });
   }
-}
-
-/** What is known of bytes that others began to deliver. */
-interface Continued {
-  readonly headers: Headers;
-  readonly sizeBytes: number | undefined;
-  /** Hashes of its first pieces, or of all. */
-  readonly hashes: Buffer;
-  readonly describe: (sha256: string, chain: string) => SignedAttestation;
 }
 
 /** What an attestation is made of, besides what the download knows. */

@@ -27,7 +27,7 @@ export class WatchedOrigin implements Pick<OriginFetcher, 'fetch'> {
 
   /** @throws CodedError as `OriginFetcher.fetch` */
   async fetch(...request: Parameters<OriginFetcher['fetch']>): Promise<OriginAnswer> {
-    const { host } = new URL(request[1]);
+    const { hostname: host } = new URL(request[1]);
     try {
       const answer = await this.origin.fetch(...request);
       this.reach.originAsked(host, true);

@@ -13,6 +13,8 @@ export interface CommandPorts {
   readonly commands: CommandService;
   readonly agents: readonly UpdateAgent[];
   readonly rules: RuleBook;
+  /** Those of ClamAV that this node is to have. */
+  readonly databases: readonly string[];
   readonly status: () => StatusReport;
 }
 
@@ -62,13 +64,14 @@ function named(text: string | undefined): string {
 }
 
 /** A component that this node or one of the others has; while nobody has any, each name will do. */
-function known({ status }: CommandPorts, text: string | undefined): string {
+function known({ status, databases }: CommandPorts, text: string | undefined): string {
   const component = named(text);
   const { components, lan } = status();
-  const names = new Set([...components, ...lan].map((one) => one.component));
-  if (names.size === 0 || names.has(component)) return component;
+  const here = [...databases, ...components.map((one) => one.component)];
+  const isThere = here.length === 0 || here.includes(component);
+  if (isThere || lan.some((one) => one.component === component)) return component;
   throw new CodedError('E_USAGE', `there is no component ${component}`, {
-    expected: `one of ${[...names].sort().join(', ')}`,
+    expected: `one of ${[...new Set(here)].sort().join(', ')}`,
   });
 }
 

@@ -85,7 +85,8 @@ export default class AntivirusPlugin extends Plugin {
     await this.followElection();
     const agents = this.running.map(({ agent }) => agent);
     const status = () => this.status();
-    const ports = { commands: this.commands, agents, rules: this.rules, status };
+    const { databases } = settings.clamav;
+    const ports = { commands: this.commands, agents, rules: this.rules, databases, status };
     subscriptions.push(...(await addCommands(ports)));
   }
 

@@ -200,12 +200,12 @@ export class UpdateAgent {
       await this.hear(component, offered);
       const decision = await this.decide(component, before, offered);
       decided = decisionWord(decision);
+      if (role !== 'listen') await this.tellRecalled(offered);
       if (decision.kind === 'update') files = await this.update(decision.release, role);
       if (decision.kind === 'back') await this.install(component, decision.version);
       if (decision.kind === 'stay') await this.adoptChanged(component, before, offered);
       if (decision.kind === 'stay' && role !== 'listen')
         files = await this.provide(decision, offered);
-      if (role !== 'listen') await this.tellRecalled(offered);
       const version = await this.installed(component);
       return { component, decision: decided, version, before, offered: offered?.version, files };
     } catch (error) {
@@ -282,14 +282,14 @@ export class UpdateAgent {
     await this.news.tell({ component, version, details });
   }
 
-  /** What the feed offers is recalled: the others learn it even where they have that version in force. */
+  /** The feed has recalled what it offers: the others learn it even where they have that version in force. */
   private async tellRecalled(offered: Release | undefined): Promise<void> {
     if (offered === undefined || !this.isRecalled(offered)) return;
-    await this.tell(offered, (await this.stager.known(offered)) ?? []);
+    await this.tell(offered, []);
   }
 
   private isRecalled(release: Release): boolean {
-    return isRecalled(this.ports.rules().recalls, release);
+    return isRecalled(this.feed.recalls ?? [], release);
   }
 
   /** The provider has for others also what it does not put in force itself, yet. */

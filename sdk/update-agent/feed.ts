@@ -1,6 +1,6 @@
 /** What an update agent and a plugin's feed ask of each other. */
 import type { Log, PeeringService } from '@peerage/sdk';
-import type { Rules } from './decide.js';
+import type { Recall, Rules } from './decide.js';
 import type { Disk } from './disk.js';
 import type { Announcements, News } from './news.js';
 import type { Release } from './release.js';
@@ -33,6 +33,8 @@ export interface Feed {
   instead?(release: Release): Release | undefined;
   /** Puts a version in force; throws with the version before in force. */
   install(installation: Installation): Promise<void>;
+  /** What the feed itself, signed, has recalled: the others are told of it. */
+  readonly recalls?: readonly Recall[];
   /** The version that is really in force, where somebody else may change it. */
   installed?(component: string): Promise<string | undefined>;
 }

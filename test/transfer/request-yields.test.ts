@@ -115,6 +115,24 @@ describe('a download of our own that meets a better one (§5.3)', () => {
     assert.equal(node.store.find(url, '*')?.signer, 'peer');
   });
 
+  it('that was begun from a copy is not gone on with from a flight: it has no head for it', async () => {
+    const { origin } = rig();
+    const url = origin.url('/a');
+    origin.serve('/a', { content, headers: HEADERS });
+    const node = await rig().node();
+    const holder = await rig().scripted('holder');
+    const source = holder.offer(url, content, {
+      object: (response, honest) => {
+        response.setHeader('content-length', honest.length);
+        response.write(honest.subarray(0, 2 * PIECE_BYTES + 9), () => response.destroy());
+      },
+    });
+    const { flight } = await better(url);
+    for (const one of [source, flight]) node.lan.offer(url, one);
+    await isRight(node, url, 'peer', content, SHARED);
+    assert.deepEqual(node.lan.reports, ['holder failed', 'peer unsuitable', 'origin ok']);
+  });
+
   it('is given up also while the origin sends anew what is there already', async () => {
     const { origin } = rig();
     const url = origin.url('/a');

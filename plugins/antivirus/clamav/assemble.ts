@@ -56,7 +56,11 @@ export async function assembleClamav(
       ? new FreshclamSource(
           new Freshclam({
             // Into this node's own directory, which is nobody else's to write.
-            ...{ ...freshclam, name: 'publisher', databaseOwner: userInfo().username },
+            ...{
+              ...freshclam,
+              name: 'publisher',
+              databaseOwner: ownName() ?? settings.databaseOwner,
+            },
             databaseDirectory: join(directory, 'publisher'),
           }),
           { directory: join(directory, 'publisher'), peering, keys, now },
@@ -83,4 +87,13 @@ export async function assembleClamav(
     }),
   });
   return { feed, shelf, mirror };
+}
+
+/** The user that this node runs as; some containers have no name for it. */
+function ownName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
+  }
 }

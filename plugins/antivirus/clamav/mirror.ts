@@ -15,6 +15,9 @@ import { CodedError, type Disposable, type Log } from '@peerage/sdk';
 import { type DatabaseHeader, headerBytes } from './header.js';
 import { CLIENT_TIMEOUT_MS, HEADER_BYTES, MAX_CONNECTIONS } from './limits.js';
 
+/** That it is empty is logged at most this often. */
+const WARN_INTERVAL_MS = 60_000;
+
 /** What the mirror gives. */
 export interface MirrorContent {
   header(database: string): DatabaseHeader | undefined;
@@ -43,9 +46,16 @@ export async function openMirror(
   const server = createServer({ maxHeaderSize: 8_192, requestTimeout: 30_000 });
   server.maxConnections = MAX_CONNECTIONS;
   server.timeout = CLIENT_TIMEOUT_MS;
+  let warnedAtMs = Number.NEGATIVE_INFINITY;
+  const warnEmpty = (database: string) => {
+    const now = performance.now();
+    if (now - warnedAtMs < WARN_INTERVAL_MS) return;
+    warnedAtMs = now;
+    log.warn('mirror-empty', { database, action: '`peerage antivirus status` says why' });
+  };
   server.on('request', (request, response) => {
     response.on('error', () => response.destroy());
-    answer(request, response, content, log).catch((error: unknown) => {
+    answer(request, response, content, warnEmpty).catch((error: unknown) => {
       log.warn('mirror-failed', { url: request.url?.slice(0, 200), error });
       if (response.headersSent) response.destroy();
       else refuse(response, 503);
@@ -69,7 +79,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   content: MirrorContent,
-  log: Log,
+  warnEmpty: (database: string) => void,
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405);
   const path = (request.url ?? '').split('?')[0] ?? '';
@@ -82,7 +92,7 @@ async function answer(
   const header = content.header(database);
   const isNumbered = kind === 'cdiff' || isSign !== undefined;
   if (header === undefined && match !== null) {
-    log.warn('mirror-empty', { database, action: 'peerage antivirus status says why' });
+    warnEmpty(database);
     return refuse(response, 404);
   }
   if (header === undefined || isNumbered !== (number !== undefined)) return refuse(response, 404);

@@ -84,10 +84,18 @@ export class ProductFeed implements Feed {
   }
 
   async learn(news: readonly News[]): Promise<readonly Release[]> {
-    const seen = newest(news);
-    if (seen === undefined) return [];
-    await this.metadata.learn(seen);
-    return this.releases();
+    let refused: unknown;
+    for (const seen of newestFirst(news)) {
+      try {
+        await this.metadata.learn(seen);
+        return await this.releases();
+      } catch (error) {
+        // Somebody may have told of what there is not: the others are heard, too.
+        refused ??= error;
+      }
+    }
+    if (refused !== undefined) throw refused;
+    return [];
   }
 
   details(): Record<string, string> {
@@ -207,13 +215,17 @@ export class ProductFeed implements Feed {
   }
 }
 
-/** The newest timestamp that any news tells of. */
-function newest(news: readonly News[]): Seen | undefined {
+/** Timestamps that are tried of one round of news: each costs a search. */
+const MAX_TOLD = 8;
+
+/** The timestamps that news tells of, the newest first, each once. */
+function newestFirst(news: readonly News[]): Seen[] {
   const seen = news.flatMap(({ details }) => {
     const { root = '', timestamp = '', sha256 = '' } = details;
     const isSound = [root, timestamp].every((text) => /^[1-9][0-9]{0,8}$/.test(text));
     if (!isSound || !/^[0-9a-f]{64}$/.test(sha256)) return [];
     return [{ root: Number(root), timestamp: Number(timestamp), timestampSha256: sha256 }];
   });
-  return seen.sort((a, b) => b.timestamp - a.timestamp)[0];
+  const each = new Map(seen.map((one) => [JSON.stringify(one), one]));
+  return [...each.values()].sort((a, b) => b.timestamp - a.timestamp).slice(0, MAX_TOLD);
 }

@@ -218,6 +218,12 @@ describe('antivirus: ClamAV on the nodes of a LAN', () => {
     await provider.commands.run('recall', 'test', '3', '--back', '1');
     const rule = (one: TestNode) => one.plugin.status().components[0]?.rule;
     await until('it is heard', SOON_MS, () => (rule(other) === undefined ? undefined : true));
+    // Who did not say it can end it for himself alone.
+    await node('n3', { provider: 'n1' });
+    await nodes[2]?.commands.run('recall', 'test', '3', '--end');
+    await provider.check();
+    equal(rule(provider), '3 recalled to 1');
+    equal(rule(other), '3 recalled to 1');
     origin.publish(4);
     await provider.check();
     await until('4, the way forward', SOON_MS, all('4'));
