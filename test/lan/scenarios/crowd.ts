@@ -7,6 +7,7 @@
  * the nodes' local sockets.
  */
 import { missingAria2, takeByAria2 } from '../aria2.js';
+import { atRest } from '../at-rest.js';
 import {
   type Crowd,
   clientRows,
@@ -91,6 +92,8 @@ async function taken(
   const group = Group.on(lan.hosts, () => ({ plugins: false }));
   try {
     await group.start();
+    // On a machine that others use too the word to begin is not kept waiting for ever.
+    await atRest().catch(() => undefined);
     return await crowdTakes(lan.hosts, file, throughNodes(group.nodes));
   } finally {
     group.saveLogs(logsDirectory);
